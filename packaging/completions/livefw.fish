@@ -447,7 +447,7 @@ complete -c livefw -n '_shtab_livefw_using machine run' -l list -d 'list the mac
 complete -c livefw -n '_shtab_livefw_using machine run' -l machine -x -d 'what other commands call it (the platform)'
 complete -c livefw -n '_shtab_livefw_using machine run' -l mount -xka "(__fish_complete_directories)" -d 'empty or new directory to mount it on (one in the runtime directory)'
 complete -c livefw -n '_shtab_livefw_using machine run' -l agent -xka "tfa-2.14 tfa-2.15 tfa-2026 bet1" -d 'the firmware'"'"'s version'
-complete -c livefw -n '_shtab_livefw_using machine run' -l driver -xka "v1 v2 v3 nv3" -d 'the driver'"'"'s version'
+complete -c livefw -n '_shtab_livefw_using machine run' -l driver -xka "v1 v2 v3 nv3 lw1" -d 'the driver'"'"'s version'
 complete -c livefw -n '_shtab_livefw_using machine run' -l kernel -x -d 'the kernel'"'"'s release, such as 6.12.0'
 complete -c livefw -n '_shtab_livefw_using machine run' -l notification -xka "acpi dt none" -d 'how the platform notifies the driver'
 complete -c livefw -n '_shtab_livefw_using machine run' -l cpus -x -d 'number of CPUs'

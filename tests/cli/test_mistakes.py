@@ -61,7 +61,7 @@ from livefw.providers.lfa.fake import RMM
         ("activate x --on-failure stpo", "--on-failure: there is no 'stpo'", "did you mean stop?"),
         ("activate x --measure traecr", "--measure: there is no 'traecr'", "did you mean tracer?"),
         ("machine run --platform vera --driver v22", "--driver: there is no 'v22'", "did you mean v2?"),
-        ("machine run --platform vera --driver x", "--driver: there is no 'x'", "choices: v1, v2, v3, nv3"),
+        ("machine run --platform vera --driver x", "--driver: there is no 'x'", "choices: v1, v2, v3, nv3, lw1"),
         ("machine run --platform vear", "there is no platform 'vear'", "did you mean vera?"),
         ("machine run", "machine run: --platform is missing", "livefw machine run --list"),
         ("list --provider lf", "--provider: there is no 'lf'", "did you mean lfa?"),

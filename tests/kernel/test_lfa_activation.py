@@ -5,18 +5,17 @@ import errno
 from typing import NamedTuple
 
 import pytest
+from tests.kernel.postings import ALL
 
 from livefw.abi.guid import BL31, FVP_SP1, RMM, Guid
 from livefw.abi.lfa import Function, InventoryFlag, InventoryResult, LfaStatus
 from livefw.abi.smccc import WORD, Restart, signed64
 from livefw.abi.version import ComponentVersion
 from livefw.kernel.clock import MS, SECOND, US
-from livefw.kernel.lfa import VERSIONS
 from livefw.kernel.os import KernelPanic
 from livefw.kernel.scripted import AGAIN, DONE, Answer, ScriptedFirmware, Working
 from livefw.testing.driver import ModelDriver
 
-ALL = list(VERSIONS)
 RMM_ID, SP_ID, BL31_ID = str(RMM.guid), str(FVP_SP1.guid), str(BL31.guid)
 P, A, C = Function.PRIME, Function.ACTIVATE, Function.CANCEL
 INFO, INVENTORY = Function.GET_INFO, Function.GET_INVENTORY

@@ -4,6 +4,7 @@
 import errno
 
 import pytest
+from tests.kernel.postings import ALL
 
 from livefw.abi.guid import BL31, FVP_SP1, RMM, SCP_BL2U
 from livefw.abi.lfa import LfaStatus
@@ -14,10 +15,8 @@ from livefw.firmware.platform import MemoryPlatform
 from livefw.firmware.profile import PROFILES
 from livefw.firmware.spec import AfterActivation, ComponentKind, ComponentSpec
 from livefw.kernel.clock import MS, SECOND
-from livefw.kernel.lfa import VERSIONS
 from livefw.testing.driver import ModelDriver
 
-ALL = list(VERSIONS)
 RMM_ID, SP_ID, BL31_ID, SCP_ID = (str(known.guid) for known in (RMM, FVP_SP1, BL31, SCP_BL2U))
 
 

@@ -4,17 +4,16 @@
 import errno
 
 import pytest
+from tests.kernel.postings import ALL
 
 from livefw.abi.guid import FVP_SP1, RMM, Guid
 from livefw.abi.lfa import Function, InventoryFlag, InventoryResult, LfaStatus
 from livefw.abi.version import ComponentVersion
 from livefw.kernel.clock import MS, SECOND, US
-from livefw.kernel.lfa import VERSIONS
 from livefw.kernel.lfa.inventory import CLEANUP_NS
 from livefw.kernel.scripted import AGAIN, DONE, Answer, ScriptedFirmware, Working
 from livefw.testing.driver import ModelDriver
 
-ALL = list(VERSIONS)
 RMM_ID, SP_ID = str(RMM.guid), str(FVP_SP1.guid)
 P, A, C = Function.PRIME, Function.ACTIVATE, Function.CANCEL
 STEPS = {int(P): "P", int(A): "A", int(C): "C"}

@@ -5,6 +5,7 @@ import errno
 import itertools
 
 import pytest
+from tests.kernel.postings import ALL
 
 from livefw.abi.guid import BL31, BL33, FVP_SP1, RMM, SCP_BL2U, Guid
 from livefw.abi.lfa import Function, InventoryFlag, InventoryResult, LfaStatus
@@ -16,7 +17,6 @@ from livefw.kernel.scripted import ScriptedFirmware
 from livefw.kernel.sysfs import Attribute
 from livefw.testing.driver import LFA, ModelDriver
 
-ALL = list(VERSIONS)
 RMM_ID, SP_ID = str(RMM.guid), str(FVP_SP1.guid)
 
 

@@ -7,6 +7,7 @@ import itertools
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.kernel.postings import ALL
 
 from livefw.abi.guid import RMM, Guid
 from livefw.abi.lfa import Function, InventoryFlag, InventoryResult, LfaStatus
@@ -21,7 +22,6 @@ from livefw.kernel.scripted import AGAIN, DONE, Answer, ScriptedFirmware, Workin
 from livefw.kernel.virtual import advance
 from livefw.testing.driver import ModelDriver
 
-ALL = list(VERSIONS)
 RMM_ID = str(RMM.guid)
 
 

@@ -2,13 +2,14 @@
 """Notifications, automatic activation and uevents. Sources: activate_pending_image and its callers in lfa_fw.c."""
 
 import pytest
+from tests.kernel.postings import ALL
 
 from livefw.abi.guid import FVP_SP1, RMM, Guid
 from livefw.abi.lfa import Function, InventoryFlag, InventoryResult, LfaStatus
 from livefw.abi.smccc import Registers
 from livefw.abi.version import ComponentVersion
 from livefw.kernel.clock import MS, SECOND
-from livefw.kernel.lfa import VERSIONS, Notification
+from livefw.kernel.lfa import Notification
 from livefw.kernel.scripted import AGAIN, DONE, Answer, ScriptedFirmware, Working
 from livefw.testing.driver import ModelDriver
 
@@ -57,7 +58,7 @@ def loaded(
     return bench, firmware
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("version", ALL)
 @pytest.mark.parametrize("notification", Notification)
 def test_what_is_registered(version: str, notification: Notification) -> None:
     bench, firmware = loaded(version, {RMM.guid: 0b11}, notification=notification)
@@ -256,7 +257,7 @@ def test_unloading_waits_for_a_handler() -> None:
     assert firmware.activated() == [0]
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("version", ALL)
 def test_uevents(version: str) -> None:
     """nv3 only: on the arm_smccc device, after the first inventory and after each clean-up."""
     bench, firmware = loaded(version, {RMM.guid: 0b11}, auto=False)

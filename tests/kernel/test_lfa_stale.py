@@ -9,6 +9,7 @@ import errno
 from collections.abc import Callable
 
 import pytest
+from tests.kernel.postings import ALL
 
 from livefw.abi.guid import FVP_SP1, RMM, SCP_BL2U, Guid
 from livefw.abi.lfa import Function, InventoryFlag, InventoryResult, LfaStatus
@@ -23,8 +24,7 @@ from livefw.kernel.scripted import ScriptedFirmware
 from livefw.machine.injection import InjectionRule, Injector, RuleEffect
 from livefw.testing.driver import ModelDriver
 
-ALL = list(VERSIONS)
-LISTENING = [name for name, version in VERSIONS.items() if version.notified]
+LISTENING = [name for name in ALL if VERSIONS[name].notified]
 A, B, C = (str(known.guid) for known in (FVP_SP1, SCP_BL2U, RMM))
 
 

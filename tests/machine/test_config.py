@@ -37,7 +37,7 @@ def test_shipped_platforms_say_what_is_made_up(platform: str) -> None:
         (GOOD + 'cpus = "four"', "$.cpus", "Expected `int`"),
         (GOOD + "cpu = 4", "$.cpu", "unknown key"),
         (GOOD + 'agent = "tfa-1999"', "$", "tfa-2.14, tfa-2.15, tfa-2026, bet1"),
-        (GOOD + 'driver = "v9"', "$", "v1, v2, v3, nv3"),
+        (GOOD + 'driver = "v9"', "$", "v1, v2, v3, nv3, lw1"),
         (GOOD + 'notification = "pigeon"', "$.notification", "Invalid enum value"),
         (GOOD + COMPONENT + "color = 1", "$.components[0].color", "unknown key"),
         (GOOD + COMPONENT + 'pending_version = "new"', "$.components[0]", "pending_version"),

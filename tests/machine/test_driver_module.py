@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Unloading the modelled driver and loading it again, as rmmod and insmod did it to each version on Linux 6.12."""
 
+import errno
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -50,6 +51,9 @@ MIDDLES = [
     Middle("v2", 3, 0, "9.9"),
     Middle("v3", 3, 0, "9.9"),
     Middle("nv3", 3, 125, "3.2"),
+    # dkms/Documentation/lfa.rst: the call that is under way ends the activation, and if it was the last one, well.
+    Middle("lw1", 1, 0, "9.9"),
+    Middle("lw1", 3, errno.ESHUTDOWN, "3.2"),
 ]
 
 
@@ -105,7 +109,7 @@ def test_unloading_waits_for_the_handler_of_a_notification(driver: str) -> None:
 
 
 @pytest.mark.parametrize("driver", VERSIONS)
-def test_a_driver_without_an_agent_is_loaded_and_finds_nothing(driver: str) -> None:
+def test_a_driver_without_an_agent_finds_nothing_and_the_postings_stay_loaded(driver: str) -> None:
     made = bench_of(driver)
     made.model.unload_driver().wait()
     made.model.inject(FaultRequest(name="agent-gone"))
@@ -114,7 +118,8 @@ def test_a_driver_without_an_agent_is_loaded_and_finds_nothing(driver: str) -> N
     assert loading.result() is False
     assert not made.files.exists(LFA)
     made.model.clear_faults()
-    made.model.unload_driver().wait()
+    if not VERSIONS[driver].own:
+        made.model.unload_driver().wait()
     assert made.model.load_driver().wait()
     assert len(made.guids) == 4
 
@@ -136,7 +141,7 @@ def shell(command: str, directory: Path) -> subprocess.CompletedProcess[str]:
 def test_by_the_command_and_a_shell(process: Start, driver: str) -> None:
     machine = process("--platform", "vera", "--cpus", "2", "--driver", driver)
     names = shell("ls sys/firmware/lfa; cat sys/firmware/lfa/*/current_version", machine.mount).stdout
-    assert len(names.split()) == 8
+    assert len(names.split()) == (10 if VERSIONS[driver].own else 8), "with version and count"
     with open(machine.mount / "sys/firmware/lfa" / RMM / "name", "rb", buffering=0) as opened:
         assert opened.read() == b"TF-RMM\n"
         unloaded = machine.livefw("machine", "driver", "unload")

@@ -99,7 +99,7 @@ QUESTIONS = [
     ("livefw machine run --platform ", {"vera", "grid", "fvp", "tdx-spr"}, {"--driver"}),
     ("livefw machine run --platform ve", {"vera"}, {"grid"}),
     ("livefw machine run --platform f", {"fvp", "fw.toml", "folder"}, {"fw.cab", "fw.txt"}),
-    ("livefw machine run --driver ", {"v1", "v2", "v3", "nv3"}, {"vera"}),
+    ("livefw machine run --driver ", {"v1", "v2", "v3", "nv3", "lw1"}, {"vera"}),
     ("livefw machine run --agent ", {"tfa-2.15", "bet1"}, {"v1"}),
     ("livefw machine run --notification ", {"none"}, {"v1"}),
     ("livefw machine bmc --fault no-m", {"no-measurements"}, {"v1"}),

@@ -57,7 +57,7 @@ def test_faults_are_named_in_three_ways() -> None:
 @pytest.mark.parametrize(
     ("changes", "listed"),
     [
-        ({"driver": "v9"}, "v1, v2, v3, nv3"),
+        ({"driver": "v9"}, "v1, v2, v3, nv3, lw1"),
         ({"agent": "tfa"}, "tfa-2.14"),
         ({"faults": ["no-such"]}, "auth-error"),
         ({"faults": [{"name": "busy", "often": 1}]}, "often"),

@@ -118,8 +118,8 @@ def test_a_bmc(outside: pytest.Pytester) -> None:
 WRONG = {
     "(drivers='v3')": "there is no drivers; one of platform, driver, agent",
     "('v3')": "takes keywords only",
-    "(driver='v9')": "driver: there is no 'v9'; one of v1, v2, v3, nv3",
-    "(driver=[])": "one of v1, v2, v3, nv3",
+    "(driver='v9')": "driver: there is no 'v9'; one of v1, v2, v3, nv3, lw1",
+    "(driver=[])": "one of v1, v2, v3, nv3, lw1",
     "(agent=['bet1', 'x'])": "agent: there is no 'x'; one of tfa-2.14",
     "(platform='x')": "there is no platform 'x'; one of fvp",
     "(platform=[])": "one of fvp",

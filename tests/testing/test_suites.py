@@ -174,7 +174,7 @@ def test_what_is_wrong_with_a_tree_is_found(tmp_path: Path, name: str, text: str
 def test_a_machine_without_a_driver_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConformanceError, match="ENOENT"):
         driver_conformance(tmp_path)
-    with pytest.raises(UsageError, match="v1, v2, v3, nv3"):
+    with pytest.raises(UsageError, match="v1, v2, v3, nv3, lw1"):
         driver_conformance(tmp_path, version="v9")
 
 

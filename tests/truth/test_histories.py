@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 
 from livefw.activation.engine import Point
-from livefw.kernel.lfa import VERSIONS
 from livefw.machine.faults import FAULTS, FaultSite
 from livefw.machine.files import MachineFiles
 
 from .conftest import Tally
-from .world import FIRMWARE, NOT_TOLD, RMM_GUID, SCP_GUID, Fault, History, Setup, Told, Turn, play
+from .world import MEETINGS, NOT_TOLD, RMM_GUID, SCP_GUID, Fault, History, Setup, Told, Turn, play
 
 PLACES = {"rmm of fvp": ("fvp", RMM_GUID), "rmm of vera": ("vera", RMM_GUID), "scp of vera": ("vera", SCP_GUID)}
 LIE_OF_THE_FIRMWARE = ("secondary-refuses",)
@@ -31,7 +30,7 @@ def faults() -> Iterator[tuple[Fault, ...]]:
             yield (Fault(name, times),)
 
 
-CASES = [*product(FIRMWARE, VERSIONS, PLACES)]
+CASES = [(*meeting, place) for meeting in MEETINGS for place in PLACES]
 
 
 @pytest.mark.parametrize(("firmware", "driver", "place"), CASES, ids=["-".join(case) for case in CASES])
@@ -54,8 +53,7 @@ def denied(*_: object) -> list[bytes]:
     raise PermissionError(1, "Operation not permitted")
 
 
-@pytest.mark.parametrize("driver", VERSIONS)
-@pytest.mark.parametrize("firmware", FIRMWARE)
+@pytest.mark.parametrize(("firmware", "driver"), MEETINGS)
 def test_without_a_log_that_can_be_read_nothing_untrue_is_told(
     firmware: str, driver: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

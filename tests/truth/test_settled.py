@@ -7,15 +7,14 @@ from pathlib import Path
 import pytest
 
 from livefw.activation.engine import Point
-from livefw.kernel.lfa import VERSIONS
 from livefw.machine.faults import FAULTS
 
 from .conftest import Tally
-from .world import FIRMWARE, NOT_TOLD, RMM_GUID, SCP_GUID, Fault, History, Setup, Told, Turn, play
+from .world import MEETINGS, NOT_TOLD, RMM_GUID, SCP_GUID, Fault, History, Setup, Told, Turn, play
 
 DEATHS = (Point.INTENDED, Point.ASKED, Point.JUDGED, Point.RECORDED)
 """Before the first nothing is written; what lies between two of them leaves the same behind."""
-CASES = [*product(FIRMWARE, VERSIONS, (RMM_GUID, SCP_GUID))]
+CASES = [(*meeting, guid) for meeting in MEETINGS for guid in (RMM_GUID, SCP_GUID)]
 
 
 @pytest.mark.parametrize(("firmware", "driver", "component"), CASES, ids=["-".join(case) for case in CASES])

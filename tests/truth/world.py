@@ -24,6 +24,7 @@ from livefw.firmware.component import Faults
 from livefw.firmware.platform import Commit
 from livefw.firmware.spec import ComponentKind as ComponentKind
 from livefw.kernel.clock import MS
+from livefw.kernel.lfa import VERSIONS
 from livefw.kernel.os import KernelPanic
 from livefw.kernel.virtual import Deadlock
 from livefw.machine.config import Grid, MachineConfig, load
@@ -47,6 +48,13 @@ FIRMWARE = {
     "released": ("tfa-2.15", True),
     "old": ("tfa-2.14", True),  # a failed RMM is answered with success, and its flag clears
 }
+MEETINGS = [
+    (firmware, driver)
+    for firmware in FIRMWARE
+    for driver, version in VERSIONS.items()
+    if not version.own or firmware == "tells all"
+]
+"""Each posted driver on each firmware. That of dkms/ costs as much, and stands or falls with one: its code is ours."""
 TELLS_VERSIONS = ("tells all", "never clears")
 NOBODY_LIVES = ("hang", "reset")
 """Faults after which nobody is left who could look: the kernel waits for ever, or is dead."""

@@ -79,7 +79,7 @@ class CheckedTree(NamedTuple):
 
     def components(self) -> list[str]:
         """Names of the directories."""
-        return self.files.names(LFA)
+        return [name for name in self.files.names(LFA) if name not in self.driver.root_attributes]
 
     def read(self, component: str, attribute: str) -> str:
         """The text of a file."""
@@ -257,7 +257,7 @@ def _refused_cancel(subject: CheckedTree) -> Iterator[str]:
 
 
 def _refused_activation(subject: CheckedTree) -> Iterator[str]:
-    expected = subject.driver.errnos.activate_failed
+    expected = subject.driver.errnos.not_pending
     idle = [each for each in subject.components() if subject.read(each, "activation_pending") == "0\n"]
     if not idle:
         raise _Missing("needs a component that is not pending")

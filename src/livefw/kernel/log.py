@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
+from livefw.kernel.clock import SECOND
+
 CAPACITY = 16_384
 """Records kept. A real log buffer is bounded too, and hostile firmware can make a driver log without end."""
 
@@ -73,3 +75,35 @@ class KernelLog:
 
     def __iter__(self) -> Iterator[LogRecord]:
         return self.since(0)
+
+
+class RateLimit:
+    """The limit of one ``pr_err_ratelimited``: ten lines in five seconds (kernel, lib/ratelimit.c)."""
+
+    __slots__ = ("_began", "_function", "_log", "_missed", "_now", "_written")
+
+    BURST = 10
+    INTERVAL_NS = 5 * SECOND
+
+    def __init__(self, log: KernelLog, now: Callable[[], int], *, function: str) -> None:
+        """``function`` is the one in which the line is written; the line about others that were not names it."""
+        self._log = log
+        self._now = now
+        self._function = function
+        self._began: int | None = None
+        self._written = self._missed = 0
+
+    def allows(self) -> bool:
+        """Whether a line may be written now; counts it."""
+        now = self._now()
+        if self._began is None:
+            self._began = now
+        if now - self._began > self.INTERVAL_NS:
+            if self._missed:
+                self._log.write(Level.WARNING, f"{self._function}: {self._missed} callbacks suppressed")
+            self._began, self._written, self._missed = now, 0, 0
+        if self._written < self.BURST:
+            self._written += 1
+            return True
+        self._missed += 1
+        return False

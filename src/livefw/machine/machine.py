@@ -15,7 +15,7 @@ from livefw.firmware.platform import MemoryPlatform
 from livefw.firmware.profile import PROFILES
 from livefw.kernel.clock import MS, MonotonicClock, VirtualClock
 from livefw.kernel.conduit import Conduit
-from livefw.kernel.lfa import VERSIONS, LfaDriver
+from livefw.kernel.lfa import VERSIONS, make_driver
 from livefw.kernel.os import Os
 from livefw.kernel.sysfs import Attribute, BinaryAttribute, Directory, Kmsg, Tree
 from livefw.machine import catalog, faults, stalls, tdx
@@ -48,7 +48,7 @@ class Machine:
         self.injector = Injector(self.agent, cpus=config.cpus, extra_ns=self.agent.extra_ns)
         self.tree = Tree(Directory())
         self.os, self.trace, self.runner = _kernel(self.injector, self.agent, cpus=config.cpus, real_time=real_time)
-        self.driver = LfaDriver(
+        self.driver = make_driver(
             self.os,
             self.tree,
             version=VERSIONS[config.driver],
@@ -57,7 +57,7 @@ class Machine:
         )
         self._make_host_files()
         self.loaded = False
-        """Whether the LFA driver is loaded, which it also is where it found nothing."""
+        """Whether the LFA driver is loaded, which those of the postings also are where they found nothing."""
         self.changing: KernelJob[bool] | None = None
         """The last change of the driver: `unload_driver`, `load_driver` or `reload`."""
         self.bmc: catalog.FaultyBmc | None = None
@@ -107,7 +107,10 @@ class Machine:
         with self.runner.lock:
             guid = self.find(component)
             staged = _next(self.platform.version(guid)) if version is None else _version(version)
-            self.platform.stage(guid, staged, authentic=authentic, takes_over=takes_over)
+            try:
+                self.platform.stage(guid, staged, authentic=authentic, takes_over=takes_over)
+            except ValueError as error:
+                raise UsageError(str(error), hint="name a version") from error
         return staged
 
     def notify(self) -> KernelJob[None]:
@@ -195,9 +198,14 @@ class Machine:
         return False
 
     async def _load(self) -> bool:
+        found = await self._probe_driver()
+        await self.os.sleep(_SETTLING)
+        return found
+
+    async def _probe_driver(self) -> bool:
         self.loaded = True
         found = await self.driver.probe()
-        await self.os.sleep(_SETTLING)
+        self.loaded = found or not self.driver.version.own
         return found
 
     async def _reload(self) -> bool:
@@ -208,8 +216,7 @@ class Machine:
     async def _probe(self) -> bool:
         found = await self.tdx.probe() if self.tdx else False
         if self.config.all_components or not self.tdx:
-            self.loaded = True
-            found = await self.driver.probe() or found
+            found = await self._probe_driver() or found
         await self.os.sleep(_SETTLING)
         return found
 

@@ -5,7 +5,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from livefw.kernel.clock import SECOND, US, VirtualClock
-from livefw.kernel.lfa import VERSIONS, DriverVersion, LfaDriver, Notification
+from livefw.kernel.lfa import VERSIONS, DriverVersion, Notification, make_driver
 from livefw.kernel.os import KernelTask, Os
 from livefw.kernel.release import Kernel
 from livefw.kernel.sysfs import Directory, Tree
@@ -41,7 +41,7 @@ class ModelDriver:
         self.os = Os(conduit=WholeAgent(agent), clock=self.clock, cpus=cpus, spin_ns=spin_ns)
         self.tree = Tree(Directory())
         row = version if isinstance(version, DriverVersion) else VERSIONS[version]
-        self.driver = LfaDriver(self.os, self.tree, version=row, notification=notification, kernel=kernel)
+        self.driver = make_driver(self.os, self.tree, version=row, notification=notification, kernel=kernel)
         self.files = TreeFiles(self.tree, VirtualRunner(self.os, self.clock))
 
     def load(self) -> bool:
@@ -101,9 +101,10 @@ class ModelDriver:
     def guids(self) -> tuple[str, ...]:
         """Directories of images; none if there is no ``/sys/firmware/lfa`` either."""
         try:
-            return self.tree.listdir(LFA)
+            names = self.tree.listdir(LFA)
         except FileNotFoundError:
             return ()
+        return tuple(name for name in names if name not in self.driver.version.root_attributes)
 
     def lines(self) -> list[str]:
         """The driver's log lines, without their common prefix."""

@@ -148,7 +148,8 @@ class ModelMachine:
     @property
     def guids(self) -> list[str]:
         """GUIDs of the components that the driver shows; empty without a driver."""
-        return self.files.names(_LFA) if self.files.exists(_LFA) else []
+        names = self.files.names(_LFA) if self.files.exists(_LFA) else []
+        return [name for name in names if name not in self.model.driver.version.root_attributes]
 
     @property
     def log(self) -> str:

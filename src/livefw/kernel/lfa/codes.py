@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Numbers and small texts of the driver: error names, C's integers."""
 
+import errno
+
 from livefw.abi.lfa import LfaStatus
 from livefw.abi.smccc import WORD, signed32
 
@@ -38,3 +40,26 @@ def error_name(word: int, *, checked: bool) -> str:
 
 def _name(index: int) -> str:
     return f"LFA_{LfaStatus(-index).name}"
+
+
+_ERRNOS = {
+    LfaStatus.SUCCESS: 0,
+    LfaStatus.BUSY: errno.EBUSY,
+    LfaStatus.AUTH_ERROR: errno.EKEYREJECTED,
+    LfaStatus.NO_MEMORY: errno.ENOMEM,
+    LfaStatus.CRITICAL_ERROR: errno.EIO,
+    LfaStatus.DEVICE_ERROR: errno.EIO,
+    LfaStatus.ACTIVATION_FAILED: errno.ECANCELED,
+}
+
+
+def status_name(code: int) -> str:
+    """The name of a status as the driver of ``dkms/`` tells it."""
+    return f"LFA_{LfaStatus(code).name}" if code in LfaStatus._value2member_map_ else "LFA_UNKNOWN"
+
+
+def status_errno(code: int) -> int:
+    """The errno by which the driver of ``dkms/`` tells a status: EINVAL for a refusal, EIO for one without a name."""
+    if code not in LfaStatus._value2member_map_:
+        return errno.EIO
+    return _ERRNOS.get(LfaStatus(code), errno.EINVAL)

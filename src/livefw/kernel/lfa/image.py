@@ -11,7 +11,7 @@ from livefw.kernel.lfa.versions import DriverVersion
 GONE = -1
 """Sequence id of an image that the last rescan did not find."""
 
-_TITLES = {str(row.guid): row.title for row in (BL31, BL33, RMM)}
+TITLES = {str(row.guid): row.title for row in (BL31, BL33, RMM)}
 """The names that the driver knows; TF-A's other GUIDs are strangers to it."""
 
 
@@ -33,7 +33,7 @@ class DriverImage:
     @classmethod
     def new(cls, guid: str, version: DriverVersion) -> "DriverImage":
         """An image that was seen for the first time."""
-        return cls(guid, _TITLES.get(guid, version.unknown_title))
+        return cls(guid, TITLES.get(guid, version.unknown_title))
 
     @property
     def label(self) -> str:

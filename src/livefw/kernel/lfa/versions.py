@@ -3,7 +3,7 @@
 
 v1, v2 and v3 are the upstream postings of 19 January, 17 March and 6 July 2026 ("Arm Live Firmware Activation (LFA)
 support", linux-arm-kernel); nv3 is NVIDIA's variant of v3 (NV-Kernels, pull request 484). None had been merged by
-August 2026.
+August 2026. lw1 is the driver of ``dkms/``, which has a procedure of its own (`livefw.kernel.lfa.own`).
 """
 
 import errno
@@ -62,6 +62,8 @@ class Errnos:
     """Stays inside the driver: a write to ``activate`` fails with ``activate_failed`` for any reason."""
     cancel_vanished: int | None = None
     pending_vanished: int | None = None
+    not_pending: int = errno.ECANCELED
+    """PRIME was refused, because nothing is pending."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +117,8 @@ class DriverVersion:
     name: str
     attributes: tuple[str, ...]
     """Files of each image, in the order of their making."""
+    root_attributes: tuple[str, ...] = ()
+    """Files beside the directories of the images."""
     unknown_title: str
     """What stands for the name of an image whose GUID the driver does not know."""
     name_file: str = "{title}"
@@ -156,6 +160,9 @@ class DriverVersion:
     pending_version_wrong_slot: bool = False
     """``pending_version`` looks at memory beside the image and prints numbers that nobody wrote: 0.0 where the kernel
     zeroes its stack."""
+    own: bool = False
+    """The driver of ``dkms/``. Of the fields below, those about what goes wrong say what it does too; its procedure is
+    not made from them."""
     survives_failed_inventory: bool = False
     """Probe continues after its inventory failed, with a kset that is already freed."""
 
@@ -259,5 +266,28 @@ _NV3 = replace(
     survives_failed_inventory=False,
 )
 
-VERSIONS: Mapping[str, DriverVersion] = MappingProxyType({row.name: row for row in (_V1, _V2, _V3, _NV3)})
+_LW1 = replace(
+    _NV3,
+    name="lw1",
+    own=True,
+    attributes=(*_V2.attributes, "last_error"),
+    root_attributes=("version", "count"),
+    name_file="{title}",
+    texts=Texts(no_agent=None, cancelled="Activation cancelled for image {label}"),
+    errnos=Errnos(
+        activate_busy=errno.EBUSY,
+        prime_vanished=errno.ENOENT,
+        cancel_vanished=errno.ENOENT,
+        pending_vanished=errno.ENOENT,
+        not_pending=errno.EINVAL,
+    ),
+    inventory_uevents=False,
+    device=DriverDevice(
+        directories=("/sys/bus/platform/drivers/livefw_lfa",),
+        devpath="/bus/platform/drivers/livefw_lfa",
+        outlives_driver=False,
+    ),
+)
+
+VERSIONS: Mapping[str, DriverVersion] = MappingProxyType({row.name: row for row in (_V1, _V2, _V3, _NV3, _LW1)})
 """The versions by name."""
