@@ -434,3 +434,12 @@ class Linker(Stager, Protocol):
 def is_linker(provider: Provider) -> TypeGuard[Linker]:
     """As `is_image_holder`."""
     return hasattr(provider, "linked_hosts")
+
+
+def cancels_by_itself(provider: Provider, ident: str) -> bool:
+    """Whether the mechanism cancels what it holds of a component before it prepares another, and after each failure.
+
+    It then says so by a method of this name; a CANCEL of ours would only replace what it tells of the last call.
+    """
+    said = getattr(provider, "cancels_by_itself", None)
+    return said is not None and bool(said(ident))

@@ -38,7 +38,7 @@ from livefw.activation.outcome import Outcome, Result
 from livefw.activation.plan import PlanContext, SettingChange
 from livefw.activation.policy.document import Policy
 from livefw.errors import TransportError, UsageError
-from livefw.providers.base import Component, is_stager
+from livefw.providers.base import Component, cancels_by_itself, is_stager
 
 if TYPE_CHECKING:
     from livefw.activation.setting_changes import Tried, UnmetSetting
@@ -238,8 +238,10 @@ class Session:
 
         Some firmware refuses every other component after an attempt on one, whatever its outcome. Usually there is
         nothing to cancel. Mechanisms that stage are left out: their cancellation would remove what a user has staged.
-        That of a linked component is in band, and removes nothing.
+        That of a linked component is in band, and removes nothing. So are those that cancel by themselves.
         """
+        if cancels_by_itself(candidate.provider, candidate.component.id):
+            return
         if not is_stager(candidate.provider, candidate.component) or candidate.component.linked:
             mishaps.spared(NOT_LET_GO.about(candidate.component.word), partial(_cancel_and_wait, candidate), None)
 

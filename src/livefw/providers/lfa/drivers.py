@@ -50,7 +50,8 @@ class DriverRow(NamedTuple):
 
     ``budget`` is the number of seconds after which it gives up by itself (PRIME and ACTIVATE together; single calls
     into the firmware come on top), None if it never does. ``trust`` is that of a write that succeeded; ``failures``
-    are the errnos of an activation that was tried and failed.
+    are the errnos of an activation that was tried and failed. ``cancels_by_itself``: see the function in
+    `livefw.providers.base`.
     """
 
     name: str
@@ -62,6 +63,7 @@ class DriverRow(NamedTuple):
     budget: int | None
     bugs: tuple[Reason, ...]
     failures: frozenset[int] = frozenset({errno.ECANCELED})
+    cancels_by_itself: bool = False
 
 
 _PENDING_VERSION = Reason("pending-version-garbage", "pending_version may show uninitialised memory")
@@ -122,7 +124,7 @@ DRIVERS = (
     ),
     DriverRow(
         "lw1", "livefw's own, November 2026", ATTRIBUTES, Naming.EMPTY, DriverBus.PLATFORM, Trust.FULL, 40,
-        (_EMPTY_NAME,), _BY_KIND,
+        (_EMPTY_NAME,), _BY_KIND, cancels_by_itself=True,
     ),
 )  # fmt: skip
 

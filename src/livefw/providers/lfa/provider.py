@@ -60,6 +60,13 @@ class LfaProvider:
         """See `base.Provider`."""
         return self._request("cancel", ident, observer)
 
+    def cancels_by_itself(self, ident: str) -> bool:
+        """See `base.cancels_by_itself`."""
+        from livefw.providers.lfa import drivers  # not needed to list
+
+        candidates = drivers.guess(drivers.DriverEvidence(self._names(ident)))
+        return bool(candidates) and all(driver.cancels_by_itself for driver in candidates)
+
     def configure(self, ident: str, setting: str, *, on: bool) -> None:
         """See `base.Provider`."""
         from livefw.providers.lfa import settings  # not needed to list
@@ -96,13 +103,17 @@ class LfaProvider:
         """See `base.Provider`."""
         return f"echo 1 > {tree.ROOT}/{ident}/{action}"
 
+    def _names(self, ident: str) -> frozenset[str]:
+        """The files of a component; none if they cannot be listed, which a write to one of them will report."""
+        try:
+            return frozenset(self._files.names(f"{tree.ROOT}/{ident}"))
+        except OSError:
+            return frozenset()
+
     def _request(self, action: str, ident: str, observer: base.Observer) -> base.Running:
         from livefw.providers.lfa import drivers, last_error, request  # not needed to list
 
-        try:
-            names = frozenset(self._files.names(f"{tree.ROOT}/{ident}"))
-        except OSError:
-            names = frozenset()  # the write will report the error
+        names = self._names(ident)
         candidates = drivers.guess(drivers.DriverEvidence(names))
         trust, why = drivers.trust(candidates)
         order = request.WriteRequest(

@@ -106,6 +106,10 @@ class LinkedProvider:
         """See `base.Provider`: in band."""
         return self._own.cancel(ident, observer)
 
+    def cancels_by_itself(self, ident: str) -> bool:
+        """See `base.cancels_by_itself`: in band."""
+        return base.cancels_by_itself(self._own, ident)
+
     def stage(self, ident: str, package: base.ImagePackage, observer: base.Observer) -> base.Running:
         """See `base.Stager`: by the BMC, until the agent reports the image as pending."""
         if (link := self._link(ident)) is None:
