@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # All trees made by hand, and half of the time random histories with a fresh seed, and what was told of them against what
-# really took over; once, how long that takes, the driver of dkms under load; then property tests with fresh random data and
-# mounted machines, over and over: soak.sh PYTHON MINUTES JOBS [PYTEST-ARGUMENT...]
+# really took over; once, how long that takes, the driver of dkms under load, against its model, and below livefw with each
+# fault; then property tests with fresh random data and mounted machines, over and over: soak.sh PYTHON MINUTES JOBS [PYTEST-ARGUMENT...]
 # Stops at the first round that fails, or after the round during which the time is up. LIVEFW_SEED repeats a seed.
 set -eu
 
@@ -19,6 +19,9 @@ echo "soak: seed $LIVEFW_SEED: random histories for $LIVEFW_SOAK seconds"
 unset LIVEFW_SOAK LIVEFW_PARTS
 echo "soak: the driver of dkms, in Debian's kernel and in one that watches it"
 "$python" -m pytest -q -o faulthandler_timeout=0 tests/qemu/soak_module.py
+echo "soak: seed $LIVEFW_SEED: the driver of dkms against its model, and livefw above it with each fault"
+LIVEFW_STEPS=${LIVEFW_STEPS:-10000} "$python" -m pytest -q -o faulthandler_timeout=0 \
+    tests/qemu/test_model_of_module.py tests/qemu/soak_faults.py
 while [ "$(date +%s)" -lt "$end" ]; do
     round=$((round + 1))
     echo "soak: round $round"
