@@ -94,7 +94,7 @@ def test_settings_of_a_tree_are_used_where_they_are_asked_for(tree: Any) -> None
 
 def test_watching_a_tree_runs_nothing_of_it(tree: Any) -> None:
     (tree.file("/etc/livefw/livefw.toml")).write_text('automatic = ["*"]\n')
-    with tree.start("--settings", "/nowhere", "watch") as wrong:
+    with tree.start("--settings", str(tree.path / "nowhere"), "watch") as wrong:
         assert wrong.wait(PATIENCE_S) == ExitCode.USAGE
     command = [sys.executable, "-m", "livefw", "--root", tree.path, "watch", "--interval", "0.1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=tree.environment) as watching:

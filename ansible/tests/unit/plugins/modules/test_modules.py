@@ -14,7 +14,7 @@ MODULES = {
     "livefw_activate": {"component": "tf-rmm"},
     "livefw_cancel": {"component": "tf-rmm"},
     "livefw_info": {"gather": ["components", "plan", "history", "record"]},
-    "livefw_policy": {"content": "deny = []\n", "settings": "/nowhere"},
+    "livefw_policy": {"content": "deny = []\n"},  # and a directory of the test, since it writes there
     "livefw_stage": {"component": "tf-rmm", "image": "/srv/rmm.bin"},
 }
 KEY = "lfa:6c0762a6-12f2-4b56-92cb-ba8f633606d9"
@@ -64,10 +64,11 @@ def result(outcome, **fields):
 class Livefw:
     """Plays the command: answers by verb, and keeps what it was asked and what the module would write to the log."""
 
-    def __init__(self, monkeypatch, capsys):
+    def __init__(self, monkeypatch, capsys, folder):
         self.asked = []
         self.logged = []
         self._capsys = capsys
+        self._folder = folder
         self._answers = {}
         monkeypatch.setattr(AnsibleModule, "get_bin_path", lambda _, name, **__: f"/bin/{name}")
         monkeypatch.setattr(AnsibleModule, "run_command", lambda _, words, **__: self._run(words))
@@ -81,6 +82,8 @@ class Livefw:
     def play(self, module, answers, **options):
         """Run a module; what it returns, whether it failed or not."""
         self._answers = {verb: (code, out, "") for verb, (code, out) in answers.items()}
+        if module == "livefw_policy":
+            options.setdefault("settings", str(self._folder))
         found = importlib.import_module(f"ansible_collections.livefw.fleet.plugins.modules.{module}")
         with patch_module_args({**MODULES[module], **options}), pytest.raises(SystemExit) as ended:
             found.main()
@@ -91,8 +94,8 @@ class Livefw:
 
 
 @pytest.fixture
-def livefw(monkeypatch, capsys):
-    return Livefw(monkeypatch, capsys)
+def livefw(monkeypatch, capsys, tmp_path):
+    return Livefw(monkeypatch, capsys, tmp_path)
 
 
 # Answers that are none
