@@ -120,7 +120,9 @@ def test_one_rule_says_whose_rows_count(node: Any, case: Whose) -> None:
         theirs.begin(case.key, {"name": "x"})
     state, root = node.environment["LIVEFW_STATE"], str(node.path)
     assert held_in(state, root)([case.key]) == ({case.key: "slot-2"} if case.counts else {})
-    with closing(Journal.open_to_read(state, root)) as own:  # type: ignore[type-var]  # it is there
+    own = Journal.open_to_read(state, root)
+    assert own is not None
+    with closing(own):
         assert own.tally().outcomes == ({(case.key, "failed"): 1} if case.counts else {})
         assert len(own.unfinished()) == case.counts
         assert bool(own.recent(case.key, RowKind.PENDING, limit=1)) is case.counts

@@ -79,7 +79,12 @@ def test_our_own_interface_stages_too(bmc: Path, serve: Serve, folder: Path) -> 
     document, text, code = stage(b"forged", "redfish:model/tmpm")
     assert (code, "authentic" in text, json.loads(document)["error"]["kind"]) == (1, True, "failed")
     assert stage(b"version=1.9.0", "")[2] == 2  # several components accept images
-    for options, image in (({"force": Variant("b", True)}, b"x"), ({"reason": Variant("b", True)}, b"x"), ({}, None)):
+    wrong: tuple[tuple[bytes | None, dict[str, Any]], ...] = (
+        (b"x", {"force": Variant("b", True)}),
+        (b"x", {"reason": Variant("b", True)}),
+        (None, {}),
+    )
+    for image, options in wrong:
         with pytest.raises(CallFailed, match=r"there is no option|one file descriptor is needed"):
             stage(image, **options)
 

@@ -50,7 +50,7 @@ def _fip(data: bytes) -> object:
     assert {each.guid: each.size for each in fip.parse(again).entries} == {
         each.guid: each.size for each in found.entries
     }
-    return found, image_info._describe(io.BytesIO(data))
+    return found, image_info._describe(io.BytesIO(data), "fip.bin", hashes=True)
 
 
 def _fip_seeds() -> Iterator[bytes]:
