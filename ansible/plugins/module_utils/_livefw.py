@@ -114,9 +114,10 @@ class Livefw:
         given = self.module.params["executable"]
         found = self.module.get_bin_path(given or "livefw", opt_dirs=PLACES)
         if found is None:
-            self.module.fail_json(
-                msg=f"there is no command {given or 'livefw'} on this machine; install livefw {MINIMUM} or newer,"
-                " or say with executable where it is"
+            self.fail(
+                "no-command",
+                f"there is no command {given or 'livefw'} on this machine; install livefw {MINIMUM} or newer,"
+                " or say with executable where it is",
             )
         return found
 
@@ -145,17 +146,28 @@ class Livefw:
     def _no_answer(self, code, out, err):
         """Nobody knows what became of a request whose answer is lost: its history does, and the same task asks it."""
         ended = f"was ended by signal {-code}" if code < 0 else f"did not answer as livefw {MINIMUM} and newer do"
-        self.fail(f"{self._path} {ended}", rc=code, stdout=cut(out), stderr=cut(err))
+        self.fail(
+            "no-answer", f"{self._path} {ended}", unknown=self._changing, rc=code, stdout=cut(out), stderr=cut(err)
+        )
 
     def _too_old(self, why):
         version = self.module.run_command([self._path, "--version"])[1].strip()
         message = f"{cut(version) or self._path} is too old for this module ({cut(why)})"
-        self.module.fail_json(msg=f"{message}; install livefw {MINIMUM} or newer", outcome="failed", changed=False)
+        self.fail("too-old", f"{message}; install livefw {MINIMUM} or newer")
 
-    def fail(self, message, **fields):
-        """End the module without an answer; the outcome is unknown if livefw was asked to change something."""
-        unknown = self.asked in CHANGING and not self.module.check_mode
-        self.module.fail_json(msg=message, outcome="unknown" if unknown else "failed", changed=unknown, **fields)
+    @property
+    def _changing(self):
+        """Whether it was asked to change something last."""
+        return self.asked in CHANGING and not self.module.check_mode
+
+    def lost(self, message):
+        """End the module after an answer that cannot be understood."""
+        self.fail("no-answer", message, unknown=self._changing, rc=None)
+
+    def fail(self, code, message, *, unknown=False, **fields):
+        """End the module without an answer of the command, with all that it returns always."""
+        found = without_result("unknown" if unknown else "failed", code)
+        self.module.fail_json(msg=message, changed=unknown, **{**found, "text": cut(message), **fields})
 
 
 def run(module, work):
@@ -165,7 +177,7 @@ def run(module, work):
         work(module, livefw)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         why = f"{type(error).__name__}: {cut(error)}"
-        livefw.fail(f"livefw {livefw.asked} did not answer in the form of {SCHEMA} ({why})")
+        livefw.lost(f"livefw {livefw.asked} did not answer in the form of {SCHEMA} ({why})")
 
 
 def error_of(code, document):

@@ -133,6 +133,7 @@ def test_a_lost_answer_to_an_activation_says_that_nobody_knows(livefw, name, che
     wanted = "failed" if check or name == "an error that is none" else "unknown"
     found = livefw.play("livefw_activate", {"*": HOSTILE[name]}, _ansible_check_mode=check)
     assert (found["outcome"], found["changed"]) == (wanted, wanted == "unknown")
+    assert {"code", "text", "hint", "firmware_code"} < set(found)
 
 
 ERRORS = {
@@ -163,7 +164,8 @@ def test_a_command_that_is_too_old_is_named(livefw, message):
     answers = {"activate": (2, error("usage", 2, message)), "--version": (0, "livefw 0.0.9\n")}
     found = livefw.play("livefw_activate", answers, wait_busy=1)
     assert found["msg"].startswith("livefw 0.0.9 is too old for this module")
-    assert (found["outcome"], found["changed"]) == ("failed", False)
+    assert (found["outcome"], found["code"], found["changed"]) == ("failed", "too-old", False)
+    assert "too old" in found["text"]
 
 
 @pytest.mark.parametrize("module", MODULES)
