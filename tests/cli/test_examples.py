@@ -69,6 +69,7 @@ NEEDED = {
     "livefw image cab rmm.cab --image": ("rm -f rmm.cab",),
     "livefw image store init": ("rm -rf flash",),
     "livefw image store discard": ("livefw image store stage flash new.fip",),
+    "livefw report --fleet": ("mkdir -p collected", "livefw --root vera report -o collected/vera.json"),
 }
 """What is to be done before examples that begin so; the longest beginning counts."""
 

@@ -240,10 +240,8 @@ class Session:
         nothing to cancel. Mechanisms that stage are left out: their cancellation would remove what a user has staged.
         That of a linked component is in band, and removes nothing. So are those that cancel by themselves.
         """
-        if cancels_by_itself(candidate.provider, candidate.component.id):
-            return
         if not is_stager(candidate.provider, candidate.component) or candidate.component.linked:
-            mishaps.spared(NOT_LET_GO.about(candidate.component.word), partial(_cancel_and_wait, candidate), None)
+            mishaps.spared(NOT_LET_GO.about(candidate.component.word), partial(_let_go, candidate), None)
 
     def _apply_settings(self, found: Inventory) -> Inventory:
         """Apply the settings of the policy; returns the inventory afterwards."""
@@ -301,7 +299,9 @@ def _continues(result: Result, on_failure: OnFailure) -> bool:
     return result.outcome is not Outcome.FAILED or on_failure is OnFailure.CONTINUE
 
 
-def _cancel_and_wait(candidate: Candidate) -> None:
+def _let_go(candidate: Candidate) -> None:
+    if cancels_by_itself(candidate.provider, candidate.component.id):
+        return
     running = candidate.provider.cancel(candidate.component.id, nowhere)
     if not running.wait(_LETTING_GO_S):
         running.abandon()
