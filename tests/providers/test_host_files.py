@@ -111,6 +111,22 @@ def test_what_failed_leads_nowhere_else(files: HostFiles, tmp_path: Path) -> Non
         assert files.read("/sys/a/name") == b"text\n"
 
 
+def test_whoever_forgets_to_close_it_leaves_nothing_open(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/name").write_text("text")
+    before = set(os.listdir("/proc/self/fd"))
+    forgotten = HostFiles(str(tmp_path))
+    forgotten.read("/a/name")
+    assert set(os.listdir("/proc/self/fd")) > before
+    del forgotten
+    assert set(os.listdir("/proc/self/fd")) == before
+    closed = HostFiles(str(tmp_path))
+    for _ in range(2):
+        closed.close()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        closed.read("/a/name")
+
+
 def test_reading_all_of_many_directories_holds_few_descriptors(files: HostFiles, tmp_path: Path) -> None:
     for number in range(200):
         (tmp_path / f"sys/{number}").mkdir()

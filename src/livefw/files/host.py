@@ -61,8 +61,11 @@ class HostFiles:
     No symbolic link below the root is ever followed: a tree given with ``--root`` may come from anywhere, and none of
     the paths that a provider needs has a link in it. A link answers ELOOP, or ENOTDIR in the middle of a path.
 
-    Directories of the last path stay open, so that reading all files of one directory looks it up once.
+    Directories of the last path stay open, so that reading all files of one directory looks it up once. As with
+    Python's own files, nothing stays open when nobody has this any more.
     """
+
+    _root = -1
 
     def __init__(self, root: str = "/", *, settings: str | None = None) -> None:
         """Open the root; OSError if it is not a directory. ``settings`` as for `settings_directory`."""
@@ -75,9 +78,14 @@ class HostFiles:
         self._relied = False
 
     def close(self) -> None:
-        """Release all descriptors."""
-        self._forget(0)
-        os.close(self._root)
+        """Release all descriptors. May be called again."""
+        root, self._root = self._root, -1
+        if root >= 0:
+            self._forget(0)
+            os.close(root)
+
+    def __del__(self) -> None:
+        self.close()
 
     def names(self, path: str) -> list[str]:
         """See `Files`; the last directory is always looked up anew, because it may have been made anew."""
