@@ -62,9 +62,11 @@ class _Child:
     def next(self, seconds: float) -> DiagnosisBlock | None:
         """The next block; None if it does not come in time, or the child ends."""
         deadline = time.monotonic() + seconds
+        waiting = select.poll()  # select(2) has no place for a descriptor above 1,023
+        waiting.register(self._ours, select.POLLIN)
         while b"\n" not in self._buffer:
             wait = deadline - time.monotonic()
-            if wait <= 0 or not select.select([self._ours], [], [], wait)[0]:
+            if wait <= 0 or not waiting.poll(1000 * wait):
                 return None
             data = os.read(self._ours, _CHUNK)
             if not data:
