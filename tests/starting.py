@@ -85,20 +85,24 @@ def _forker(_: int) -> "_Forker":
 
 
 class _Forker:
-    """The process in which all modules are. It ends when our end of its socket is closed."""
+    """The process in which all modules are. It ends when our end of its socket is closed.
+
+    It is no child of ours: tests look at all children of their process.
+    """
 
     def __init__(self) -> None:
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            self._process = subprocess.Popen(
+            subprocess.run(
                 [sys.executable, "-m", __spec__.name, str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 cwd=Path(__file__).parents[1],
                 pass_fds=[theirs.fileno()],
-                start_new_session=True,
+                check=True,
             )
-        atexit.register(self._end)
+        self._pid = int(self._socket.recv(64))
+        atexit.register(self._socket.close)
 
     def run(self, command: list[str], environment: dict[str, str], limits: Limits, cwd: str) -> CompletedProcess[str]:
         umask = os.umask(0)
@@ -117,13 +121,9 @@ class _Forker:
     def kill(self) -> None:
         """With what it has forked."""
         with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._end()
-        atexit.unregister(self._end)
-
-    def _end(self) -> None:
+            os.killpg(self._pid, signal.SIGKILL)
+        atexit.unregister(self._socket.close)
         self._socket.close()
-        self._process.wait()
 
 
 def _read(*files: Any) -> list[bytes]:
@@ -142,6 +142,9 @@ def _read(*files: Any) -> list[bytes]:
 
 
 def _serve(number: int) -> None:
+    if os.fork():
+        os._exit(0)
+    os.setsid()
     for module in pkgutil.walk_packages(livefw.__path__, "livefw."):
         if not module.name.endswith("__main__"):
             with suppress(ImportError):  # of a library that is not here
@@ -149,6 +152,7 @@ def _serve(number: int) -> None:
     gc.collect()
     gc.freeze()
     ours = socket.socket(fileno=number)
+    ours.send(str(os.getpid()).encode())
     while True:
         request, descriptors, *_ = socket.recv_fds(ours, _REQUEST_LIMIT, 2)
         if not request:
