@@ -147,17 +147,18 @@ def _hang_up() -> None:
 
 def _kill_children() -> None:
     """Everything below us; a mount whose server is gone answers at once."""
-    for pid in _below(os.getpid()):
+    for pid in below(os.getpid()):
         with suppress(OSError):
             os.kill(pid, signal.SIGKILL)
 
 
-def _below(pid: int) -> Iterator[int]:
+def below(pid: int) -> Iterator[int]:
+    """All processes that a process has started, and those have."""
     with suppress(OSError):
         for task in os.listdir(f"/proc/{pid}/task"):
             with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as file:
                 for child in map(int, file.read().split()):
-                    yield from _below(child)
+                    yield from below(child)
                     yield child
 
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,6 +26,7 @@ from livefw.machine.faults import FaultRequest
 from livefw.machine.fuse.server import MountedTree
 from livefw.machine.machine import Machine
 
+from ..conftest import below
 from .conftest import LIVEFW, Controller
 from .cores import CACHE
 from .namespaces import NamespaceHost, Sshd
@@ -348,6 +349,13 @@ def history(host: NamespaceHost) -> list[str]:
     return [each["outcome"]["outcome"] if each["outcome"] else "unfinished" for each in reversed(found)]
 
 
+def command_of(pid: int) -> bytes:
+    """Of a process; nothing if it has ended."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
+
+
 def when(condition: Callable[[], object], process: "subprocess.Popen[str]") -> None:
     """Wait until something is so, while a process runs."""
     while not condition():
@@ -440,7 +448,9 @@ def test_a_controller_that_dies_in_each_step(fleet: Fleet, hosts: dict[str, Name
             else:
                 pytest.fail(f"it did not come to {task}: {text}")
             when(until, process)
-            os.killpg(process.pid, signal.SIGKILL)
+            # Its workers have sessions of their own; and below them are the hosts, which live on.
+            for pid in [process.pid, *(each for each in below(process.pid) if b"ansible-playbook" in command_of(each))]:
+                os.kill(pid, signal.SIGKILL)
         return text
 
     die("Look at the machine")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from livefw.activation import fleet
 from livefw.activation.history.anchors import AnchoredHeads
 from livefw.activation.history.rows import (
     ROW_LIMIT,
@@ -29,6 +30,8 @@ from livefw.activation.pending import known
 from livefw.activation.pending.known import PendingPlace
 from livefw.activation.verdict import staging
 from livefw.machine import runtime
+from livefw.render.report import fleet as fleet_report
+from livefw.render.report import html
 from livefw.text import harmless, printable
 
 from .target import SEPARATOR, Target, parts, words
@@ -250,6 +253,35 @@ def _shown(data: bytes) -> object:
     return printable(data.decode("utf-8", "surrogateescape"))
 
 
+def _fleet_host(data: bytes) -> object:
+    """What another machine's file says of it; whatever that is, there is a page."""
+    with tempfile.TemporaryDirectory() as folder:
+        with open(os.path.join(folder, "host.json"), "wb") as file:
+            file.write(data)
+        found = fleet.read(folder, time=_COLLECTED, version="1")._replace(directory="")
+    (host,) = found.hosts
+    assert "<script" not in "".join(html.pieces(fleet_report.blocks(found), title="fleet", version="1"))
+    json.loads("".join(fleet_report.pieces(found)))
+    return host
+
+
+_COLLECTED = datetime(2026, 11, 30, tzinfo=UTC)
+
+
+def _fleet_host_seeds() -> Iterator[bytes]:
+    attempt = {"component": "lfa:x", "outcome": "failed", "activation": "1", "reason": "<script>alert(1)</script>"}
+    listed = {"key": "lfa:x", "name": "X", "pending": True, "current_version": "1.0"}
+    record = {"whole": True, "head": "1:aa", "rows": 1}
+    rollout = {"ok": False, "objections": ["the gate"]}
+    yield json.dumps({"components": [listed], "history": [attempt], "record": record, "rollout": rollout}).encode()
+    yield json.dumps({"failed": True, "msg": "no answer", "unreachable": True}).encode()
+    row = {"kind": "intent", "outcome": "unknown", "cost": {"longest_ns": 5}}
+    past = {"component": "lfa:x", "activation": "1", "time": "2026", "actor": {"user": "root"}, "outcome": row}
+    head = {"time": "2026", "head": "1:aa", "proof": {"verification": {"whole": False}}, "machine": {"components": []}}
+    yield json.dumps({"report": head, "activations": [past]}).encode()
+    yield b"[" * 2000
+
+
 TARGETS = (
     Target(
         "history-row",
@@ -298,6 +330,13 @@ TARGETS = (
         lambda: (_TRACE,),
         words=words("sample_threshold: duration timer_latency [000] ns"),
         longest=1024,
+    ),
+    Target(
+        "fleet-host",
+        _fleet_host,
+        _fleet_host_seeds,
+        words=words('"components" "history" "record" "rollout" "report" "activations" "outcome" "pending" null 1e999'),
+        growth=128,
     ),
     Target("shown-text", _shown, lambda: (b"a\x1b[2J\\x1b\r\n", "\u202e\ud7ff".encode()), longest=200),
 )
