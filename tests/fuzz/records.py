@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from livefw.activation import fleet
 from livefw.activation.history.anchors import AnchoredHeads
 from livefw.activation.history.rows import (
@@ -261,7 +263,7 @@ def _fleet_host(data: bytes) -> object:
         found = fleet.read(folder, time=_COLLECTED, version="1")._replace(directory="")
     (host,) = found.hosts
     assert "<script" not in "".join(html.pieces(fleet_report.blocks(found), title="fleet", version="1"))
-    json.loads("".join(fleet_report.pieces(found)))
+    msgspec.json.decode("".join(fleet_report.pieces(found)))
     return host
 
 
