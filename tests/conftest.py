@@ -7,6 +7,7 @@ import gc
 import importlib
 import json
 import os
+import select
 import signal
 import sys
 import tempfile
@@ -70,8 +71,12 @@ def _refuse_skip(report: Report) -> Report:
 
 @pytest.fixture(autouse=True)
 def _nothing_left_behind() -> Iterator[None]:
-    """A test that changes the environment or leaves a thread of ours fails itself, and not whichever comes after it."""
-    environment, threads = dict(os.environ), set(threading.enumerate())
+    """A test that changes the environment or leaves a thread or a fork of ours fails itself, and not what comes after.
+
+    A fork that is left holds what its process holds: whoever waits for the end of the output of `make test` would wait
+    for ever.
+    """
+    environment, threads, forks = dict(os.environ), set(threading.enumerate()), set(_forks())
     yield
     told = "PYTEST_CURRENT_TEST"
     changed = {name for name, _ in environment.items() ^ os.environ.items()} - {told}
@@ -86,6 +91,38 @@ def _nothing_left_behind() -> Iterator[None]:
         each.join(_PATIENCE_S)  # told to end, it may not have done so yet
     left = [each for each in ours if each.is_alive()]
     assert not left, f"left running: {[each.name for each in left]}"
+    forked = [pid for pid in _forks() if pid not in forks and not _comes_to_its_end(pid)]
+    assert not forked, f"left forked: {forked}"
+
+
+def _forks() -> Iterator[int]:
+    """The processes that we have forked and that have not become another program."""
+    ours = _command_line("self")
+    return (pid for pid in below(os.getpid()) if _command_line(pid) == ours)
+
+
+def _command_line(pid: int | str) -> bytes:
+    """What a process was started with; nothing of one that has ended."""
+    with suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as file:
+        return file.read()
+    return b""
+
+
+def _comes_to_its_end(pid: int) -> bool:
+    """In time, or it is killed."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        ended = select.poll()
+        ended.register(descriptor, select.POLLIN)
+        if ended.poll(1000 * _PATIENCE_S) or pid not in _forks():
+            return True
+        signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        return False
+    finally:
+        os.close(descriptor)
 
 
 @pytest.hookimpl(wrapper=True)
