@@ -18,6 +18,8 @@ from livefw.activation.diagnosis import blocks
 from livefw.activation.diagnosis.lines import DiagnosisBlock, DiagnosisLine, LineState
 
 _CHUNK = 1 << 16
+_DYING_S = 0.5
+"""What a child that is killed needs at most; one that waits for a file needs for ever."""
 
 
 def examine(
@@ -76,11 +78,22 @@ class _Child:
         return _decoded(json.loads(text))
 
     def end(self) -> None:
-        """End it, if it can be ended."""
+        """End it, if it can be ended. A daemon that asks again and again keeps no zombie of each."""
         os.close(self._ours)
         with suppress(OSError):
             os.kill(self._pid, signal.SIGKILL)
+            _await_end(self._pid)
             os.waitpid(self._pid, os.WNOHANG)
+
+
+def _await_end(pid: int) -> None:
+    descriptor = os.pidfd_open(pid)
+    try:
+        ended = select.poll()
+        ended.register(descriptor, select.POLLIN)
+        ended.poll(1000 * _DYING_S)
+    finally:
+        os.close(descriptor)
 
 
 def _detach(*, debug: bool) -> None:
