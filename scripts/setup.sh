@@ -102,6 +102,8 @@ packages() {
     need qemu-system-aarch64 qemu-system-arm "the tests that boot the EL3 monitor"
     need aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu "the tests that boot the EL3 monitor"
     need fiptool arm-trusted-firmware-tools "the tests that compare with TF-A's tools"
+    need mkeficapsule u-boot-tools "the tests that compare capsules with U-Boot's"
+    need iucode_tool "iucode-tool gdisk" "the tests that compare microcode and partition tables"
     need fwupdtool fwupd "the tests that update a modelled BMC by fwupd, and those that drive the daemon"
     need gdbus libglib2.0-bin "the tests that drive the daemon by GDBus"
     # systemd's own journalctl reads a journal that systemd's own tool has made.

@@ -30,10 +30,10 @@ Run = Callable[..., str]
 """Runs a program with arguments and returns what it wrote; fails the test if it fails."""
 
 
-def _program(name: str) -> Run:
+def _program(name: str, package: str = "arm-trusted-firmware-tools") -> Run:
     path = shutil.which(name)
     if path is None:
-        pytest.skip(f"{name} is not installed (Debian package arm-trusted-firmware-tools)")
+        pytest.skip(f"{name} is not installed (Debian package {package})")
 
     def run(*arguments: object) -> str:
         done = subprocess.run([path, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=60)
@@ -51,6 +51,21 @@ def fiptool() -> Run:
 @pytest.fixture
 def cert_create() -> Run:
     return _program("cert_create")
+
+
+@pytest.fixture
+def mkeficapsule() -> Run:
+    return _program("mkeficapsule", "u-boot-tools")
+
+
+@pytest.fixture
+def iucode_tool() -> Run:
+    return _program("iucode_tool", "iucode-tool")
+
+
+@pytest.fixture
+def sgdisk() -> Run:
+    return _program("sgdisk", "gdisk")
 
 
 @pytest.fixture

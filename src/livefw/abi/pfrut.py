@@ -9,6 +9,7 @@ import struct
 from enum import IntEnum, StrEnum
 from typing import Any, NamedTuple, Self
 
+from livefw.abi import capsule as efi
 from livefw.abi.guid import Guid
 
 
@@ -66,14 +67,10 @@ class Capability(NamedTuple):
 _CAPABILITY = struct.Struct("<II16sII16sII16s16sI")
 CAPABILITY_BYTES = _CAPABILITY.size
 
-_CAPSULE = struct.Struct("<16sIII")
-_MANAGED = struct.Struct("<IHH")
-_IMAGE = struct.Struct("<I16sB3xIIQQ")
-_IMAGE_BYTES = {1: _IMAGE.size - 16, 2: _IMAGE.size - 8}
-"""Version 1 ends before ``hw_ins`` and 2 before ``capsule_support``; Linux takes no other."""
+_IMAGE_BYTES = {version: efi.IMAGE_BYTES[version] for version in (1, 2)}
+"""Linux takes no other."""
 _AUTH = struct.Struct("<QI")
 _PAYLOAD = struct.Struct("<IIIII16s")
-_CERTIFICATE_AT = 8
 
 
 class Capsule(NamedTuple):
@@ -89,14 +86,14 @@ class Capsule(NamedTuple):
     def parse(cls, data: bytes) -> Self:
         """As far as the kernel reads it, within the bounds of the file, which the kernel does not check; ValueError."""
         try:
-            size = _CAPSULE.unpack_from(data)[1]
-            _, drivers, payloads = _MANAGED.unpack_from(data, size)
-            size += _MANAGED.size + 8 * (drivers + payloads)
+            size = efi.HEADER.unpack_from(data)[1]
+            _, drivers, payloads = efi.MANAGEMENT.unpack_from(data, size)
+            size += efi.MANAGEMENT.size + 8 * (drivers + payloads)
             version, raw = struct.unpack_from("<I16s", data, size)
             if version not in _IMAGE_BYTES:
                 raise ValueError(f"the image header has version {version}, but Linux accepts 1 and 2")
             size += _IMAGE_BYTES[version]
-            size += _CERTIFICATE_AT + _AUTH.unpack_from(data, size)[1]
+            size += efi.CERTIFICATE_AT + _AUTH.unpack_from(data, size)[1]
             _, _, header, hw_version, rt_version, platform = _PAYLOAD.unpack_from(data, size)
             has_svn = header >= _PAYLOAD.size + 4 and len(data) >= size + _PAYLOAD.size + 4
             svn = struct.unpack_from("<I", data, size + _PAYLOAD.size)[0] if has_svn else None
@@ -113,7 +110,7 @@ class Capsule(NamedTuple):
         head = _PAYLOAD.size + len(svn)
         payload = _PAYLOAD.pack(0, 1, head, self.hw_version, self.rt_version, self.platform_id.raw) + svn + body
         auth = struct.pack("<QIHH16s", 0, 24, 0x200, 0xEF1, bytes(16))
-        image = _IMAGE.pack(2, kind.raw, 1, len(payload), 0, 0, 0)[: _IMAGE_BYTES[2]]
-        managed = _MANAGED.pack(1, 0, 1) + struct.pack("<Q", _MANAGED.size + 8)
+        image = efi.IMAGE.pack(2, kind.raw, 1, len(payload), 0, 0, 0)[: _IMAGE_BYTES[2]]
+        managed = efi.MANAGEMENT.pack(1, 0, 1) + struct.pack("<Q", efi.MANAGEMENT.size + 8)
         rest = managed + image + auth + payload
-        return _CAPSULE.pack(bytes(16), _CAPSULE.size, 0, _CAPSULE.size + len(rest)) + rest
+        return efi.HEADER.pack(efi.FMP.raw, efi.HEADER.size, 0, efi.HEADER.size + len(rest)) + rest
