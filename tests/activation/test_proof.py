@@ -196,7 +196,7 @@ TROUBLES = {
     "no JSON": ("echo '{'", "JSON"),
     "a list": ("echo '[]'", ""),
     "ends with 7": ("exit 7", "ended with 7"),
-    "never ends": ("sleep 600", "not read to its end"),
+    "never ends": ("sleep 600", "not read to its end in 0.5 s"),
     "a line without end": ("head -c 100000 /dev/zero", "too long"),
 }
 

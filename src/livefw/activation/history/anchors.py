@@ -43,10 +43,9 @@ class AnchoredHead(NamedTuple):
 class AnchoredHeads:
     """An iterable of the heads of one state directory. After iteration, ``error`` says why some could not be read."""
 
-    def __init__(self, state: str, *, command: tuple[str, ...] | None = None, seconds: float = SECONDS) -> None:
+    def __init__(self, state: str, *, command: tuple[str, ...] | None = None) -> None:
         self._state = os.path.realpath(state)
         self._command = command or next(((path,) for path in PROGRAMS if os.access(path, os.X_OK)), None)
-        self._seconds = seconds
         self.error = ""
 
     def __iter__(self) -> Iterator[AnchoredHead]:
@@ -104,14 +103,14 @@ class AnchoredHeads:
             process.wait()
 
     def _bounded(self, process: subprocess.Popen[bytes]) -> Iterator[bytes]:
-        end, total, rest = time.monotonic() + self._seconds, 0, b""
+        end, total, rest = time.monotonic() + SECONDS, 0, b""
         if process.stdout is None:
             return
         with selectors.DefaultSelector() as selector:
             selector.register(process.stdout, selectors.EVENT_READ)
             while True:
                 if not selector.select(max(end - time.monotonic(), 0)):
-                    self.error = f"the system journal was not read to its end in {self._seconds:g} s"
+                    self.error = f"the system journal was not read to its end in {SECONDS:g} s"
                     return
                 data = os.read(process.stdout.fileno(), 1 << 16)
                 if not data:
