@@ -7,21 +7,25 @@ does (`livefw.cli.main.command`). Who tests the start itself uses `subprocess`.
 """
 
 import atexit
+import fcntl
 import gc
 import importlib
 import json
 import os
 import pkgutil
+import pty
 import resource
 import selectors
 import signal
 import socket
+import struct
 import subprocess
 import sys
+import termios
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -52,21 +56,51 @@ def run(
     command = [sys.executable, "-m", "livefw", *map(str, words)]
     can_fork = options.keys() <= {"cwd"} and _of_the_start(environment) == _of_the_start(os.environ)
     if can_fork and _running.acquire(blocking=False):
-        try:
-            return _forker(os.getpid()).run(command, dict(environment), limits, str(options.get("cwd") or os.getcwd()))
-        except BaseException:  # the time of a test is over, for one: nobody takes its answer for that to the next
-            _forker(os.getpid()).kill()
-            _forker.cache_clear()
-            raise
-        finally:
-            _running.release()
+        with _taken() as forker:
+            return forker.run(command, environment, limits, str(options.get("cwd") or os.getcwd()))
     if limits:
         options["preexec_fn"] = partial(_limit, limits)
     named: dict[str, Any] = {"stdin": subprocess.DEVNULL, "env": environment, "encoding": "utf-8"}
     return subprocess.run(command, capture_output=True, check=False, **named, **options)
 
 
+def at_terminal(
+    words: Sequence[str | Path], *, environment: Mapping[str, str], columns: int, lines: int
+) -> tuple[int, str]:
+    """Run ``livefw WORD...`` to its end at a terminal of that size, in a session of its own.
+
+    Returns the exit code, and what was written there.
+    """
+    screen, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+    with open(screen, "rb", buffering=0) as file:
+        if _of_the_start(environment) == _of_the_start(os.environ) and _running.acquire(blocking=False):
+            with _taken() as forker:
+                code, written = forker.run_at_terminal([*map(str, words)], environment, terminal, file)
+        else:
+            command = [sys.executable, "-m", "livefw", *map(str, words)]
+            own: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), terminal)
+            with subprocess.Popen(command, env=environment, start_new_session=True, **own) as process:
+                os.close(terminal)
+                (written,) = _read(file)
+            code = process.returncode
+    return code, written.decode().replace("\r\n", "\n")
+
+
 _running = threading.Lock()
+
+
+@contextmanager
+def _taken() -> "Iterator[_Forker]":
+    """Let nobody else run one until then."""
+    try:
+        yield _forker(os.getpid())
+    except BaseException:  # the time of a test is over, for one: nobody takes its answer for that to the next
+        _forker(os.getpid()).kill()
+        _forker.cache_clear()
+        raise
+    finally:
+        _running.release()
 
 
 def _limit(limits: Limits) -> None:
@@ -104,19 +138,39 @@ class _Forker:
         self._pid = int(self._socket.recv(64))
         atexit.register(self._socket.close)
 
-    def run(self, command: list[str], environment: dict[str, str], limits: Limits, cwd: str) -> CompletedProcess[str]:
-        umask = os.umask(0)
-        os.umask(umask)
-        request = json.dumps([command[3:], environment, dict(limits), cwd, umask]).encode()
+    def run(
+        self, command: list[str], environment: Mapping[str, str], limits: Limits, cwd: str
+    ) -> CompletedProcess[str]:
         (out, their_out), (err, their_err) = os.pipe(), os.pipe()
         with open(out, "rb", buffering=0) as out_file, open(err, "rb", buffering=0) as err_file:
-            try:
-                socket.send_fds(self._socket, [request], [their_out, their_err])
-            finally:
-                os.close(their_out)
-                os.close(their_err)
+            self._begin(command[3:], environment, limits, cwd, [their_out, their_err])
             told = [data.decode() for data in _read(out_file, err_file)]
-            return CompletedProcess(command, int(self._socket.recv(64)), *told)
+            return CompletedProcess(command, self._end(), *told)
+
+    def run_at_terminal(
+        self, words: list[str], environment: Mapping[str, str], terminal: int, screen: Any
+    ) -> tuple[int, bytes]:
+        """The terminal is closed; what comes out of it is read from the screen."""
+        self._begin(words, environment, {}, os.getcwd(), [terminal])
+        (written,) = _read(screen)
+        return self._end(), written
+
+    def _begin(
+        self, words: list[str], environment: Mapping[str, str], limits: Limits, cwd: str, descriptors: list[int]
+    ) -> None:
+        """Send it all, and close the descriptors: two are those of its output, and one is its terminal."""
+        umask = os.umask(0)
+        os.umask(umask)
+        request = json.dumps([words, dict(environment), dict(limits), cwd, umask]).encode()
+        try:
+            socket.send_fds(self._socket, [request], descriptors)
+        finally:
+            for each in descriptors:
+                os.close(each)
+
+    def _end(self) -> int:
+        """Its exit code, once it has ended."""
+        return int(self._socket.recv(64))
 
     def kill(self) -> None:
         """With what it has forked."""
@@ -127,14 +181,16 @@ class _Forker:
 
 
 def _read(*files: Any) -> list[bytes]:
-    """All that comes out of pipes."""
+    """All that comes out of pipes, or onto a screen."""
     found = dict.fromkeys(files, b"")
     with selectors.DefaultSelector() as waiting:
         for file in files:
             waiting.register(file, selectors.EVENT_READ)
         while waiting.get_map():
             for key, _ in waiting.select():
-                data = key.fileobj.read(1 << 16)  # type: ignore[union-attr]
+                data = b""
+                with suppress(OSError):  # EIO: nobody is at the other end of a terminal any more
+                    data = key.fileobj.read(1 << 16)  # type: ignore[union-attr]
                 found[key.fileobj] += data
                 if not data:
                     waiting.unregister(key.fileobj)
@@ -169,8 +225,12 @@ def _serve(number: int) -> None:
 def _become(
     descriptors: list[int], words: list[str], environment: dict[str, str], limits: Limits, cwd: str, umask: int
 ) -> NoReturn:
-    for number, descriptor in enumerate(descriptors, 1):
+    if len(descriptors) == 1:
+        os.setsid()
+        descriptors *= 3
+    for number, descriptor in enumerate(descriptors, 3 - len(descriptors)):
         os.dup2(descriptor, number)
+    for descriptor in {*descriptors}:
         os.close(descriptor)
     os.environ.clear()
     os.environ.update(environment)

@@ -2,14 +2,10 @@
 """Every verb on every platform at a terminal of 80 columns: nothing is wider, and nothing is lost."""
 
 import errno
-import fcntl
 import os
-import pty
 import re
-import struct
 import subprocess
 import sys
-import termios
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -30,21 +26,7 @@ Show = Callable[..., Shown]
 
 
 def at_terminal(words: list[str], environment: dict[str, str], columns: int = COLUMNS) -> Shown:
-    end, other = pty.openpty()
-    fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, columns, 0, 0))
-    command = [sys.executable, "-m", "livefw", *words]
-    with subprocess.Popen(
-        command, stdin=other, stdout=other, stderr=other, env=environment, start_new_session=True
-    ) as process:
-        os.close(other)
-        seen = b""
-        try:
-            while piece := os.read(end, 1 << 16):
-                seen += piece
-        except OSError:
-            pass  # EIO: nobody is at the other end any more
-        os.close(end)
-    return process.returncode, seen.decode().replace("\r\n", "\n")
+    return starting.at_terminal(words, environment=environment, columns=columns, lines=LINES)
 
 
 def too_wide(text: str, columns: int = COLUMNS) -> list[str]:
