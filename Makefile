@@ -53,7 +53,7 @@ demo: $(VENV)/run.stamp
 	@$(BIN)/livefw demo $(ARGS)
 
 test: $(VENV)/test.stamp $(VENV)/docs.stamp packages
-	@$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 coverage: $(VENV)/test.stamp $(VENV)/docs.stamp packages
 	@$(BIN)/python -m tests.coverage $(JOBS) $(ARGS)

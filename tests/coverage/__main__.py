@@ -179,7 +179,7 @@ def main(words: list[str]) -> int:
     jobs, *arguments = words
     with tempfile.TemporaryDirectory(prefix="livefw-coverage-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        code = run(make_environment(folder), ["-n", jobs, *arguments])
+        code = run(make_environment(folder), ["-n", jobs, "--dist", "worksteal", *arguments])
         try:
             files = collect(folder)
         except coverage.CoverageException as error:
