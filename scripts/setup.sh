@@ -18,13 +18,13 @@ say() { echo "livefw set-up: $*" >&2; }
 die() { say "$@"; exit 1; }
 can_install() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
 
-# Errors of apt-get are shown and not fatal: what is missing is reported by whoever needs it.
+# Errors of apt-get are shown, and fatal for nobody: what is missing is reported by whoever needs it.
 install() {
     say "installing $*"
     bounded="-qq -o Acquire::Retries=1 -o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20"
     # shellcheck disable=SC2086  # the options are words
     { apt-get $bounded update && DEBIAN_FRONTEND=noninteractive apt-get $bounded install -y --no-install-recommends "$@"; } \
-        >/dev/null || say "apt-get could not install $*"
+        >/dev/null || { say "apt-get could not install $*"; return 1; }
 }
 
 # pinned SET: what requirements/SET.txt names, each file by its SHA-256. A machine for which there is no wheel of one builds
@@ -48,7 +48,7 @@ sys.exit(sys.version_info < (3, 11))
 PY
     # Debian keeps the part of the standard library that makes virtual environments in a package of its own.
     "$1" -c 'import ensurepip, venv' 2>/dev/null && return
-    if can_install; then install python3-venv; fi
+    ! can_install || install python3-venv || :
     "$1" -c 'import ensurepip, venv' 2>/dev/null || die "'$1' cannot make virtual environments; on Debian: apt-get install python3-venv"
 }
 
@@ -70,7 +70,7 @@ run_tests() {
     pinned test
     "$venv/bin/pip" wheel -qq --require-hashes --no-build-isolation --wheel-dir "$venv/wheels" -r requirements/run.txt
     # binman's libfdt is compiled on the spot.
-    if can_install && ! { command -v cc >/dev/null && has_headers; }; then install gcc libc6-dev python3-dev; fi
+    { command -v cc >/dev/null && has_headers; } || ! can_install || install gcc libc6-dev python3-dev || :
     # Without pip's cache, whose wheel may have been built by another swig.
     PIP_NO_CACHE_DIR=1 from_source peers || say "without binman the tests that compare with it are skipped"
     touch "$venv/test.stamp"
@@ -96,6 +96,7 @@ PY
 }
 
 packages() {
+    missing=
     need fusermount3 fuse3 "the tests that mount as an ordinary user"
     need busybox busybox-static "the tests that read by sendfile as busybox does"
     need tpm2_eventlog tpm2-tools "the tests that compare measurement logs"
@@ -107,12 +108,12 @@ packages() {
     need fwupdtool fwupd "the tests that update a modelled BMC by fwupd, and those that drive the daemon"
     need gdbus libglib2.0-bin "the tests that drive the daemon by GDBus"
     # systemd's own journalctl reads a journal that systemd's own tool has made.
-    [ -x /lib/systemd/systemd-journal-remote ] || ! can_install || install systemd-journal-remote
+    [ -x /lib/systemd/systemd-journal-remote ] || silently systemd-journal-remote
     need systemd-analyze systemd "the test of what the service may do"
     need dbus-daemon dbus-daemon "the tests in which the daemon asks polkit"
     need dh_python3 "debhelper dh-python dpkg-dev" "the tests of the Debian package"
     # Every Debian package is taken to need it, and dpkg-buildpackage refuses without.
-    dpkg -s build-essential >/dev/null 2>&1 || ! can_install || install build-essential
+    dpkg -s build-essential >/dev/null 2>&1 || silently build-essential
     need dh_dkms "dkms dh-dkms" "the tests of the package of the driver"
     need rpmbuild rpm "the tests of the RPM packages"
     need rpmlint rpmlint "the tests of the RPM packages"
@@ -126,21 +127,35 @@ packages() {
     need fish fish "the tests of completion"
     need debootstrap debootstrap "the tests that install the package into a clean Debian"
     need qemu-system-x86_64 qemu-system-x86 "the tests of the service under a real systemd"
-    /usr/bin/python3 -c 'import gi; gi.require_version("Fwupd", "2.0")' 2>/dev/null || ! can_install ||
-        install python3-gi gir1.2-fwupd-2.0
-    peers_of_redfish
-    promtool "$cache/promtool"
+    /usr/bin/python3 -c 'import gi; gi.require_version("Fwupd", "2.0")' 2>/dev/null || silently python3-gi gir1.2-fwupd-2.0
     need ssh openssh-client "the tests of roll-outs on hosts in namespaces"
-    ssh_server "$cache/sshd"
+    "$venv/bin/python" -c 'import libvirt' 2>/dev/null || pkg-config --exists libvirt 2>/dev/null || silently libvirt-dev pkg-config gcc
+    install_missing
+    beside python_peers
+    beside debians
+    beside foreign
+    await
+}
+
+# What takes long and waits mostly for others goes side by side, in three rows: pip's, debootstrap's, and files of packages,
+# which share a state of apt's.
+python_peers() {
+    peers_of_redfish
     environments
+}
+debians() {
     clean_debian "$cache/chroot"
+    say "making a virtual machine for tests in $cache/machine, if its recipe is new"
+    PIP="$venv/bin/pip" sh scripts/virtual-machine.sh "$cache/machine" >/dev/null ||
+        say "without it the tests of the service under a real systemd are skipped"
+}
+foreign() {
+    promtool "$cache/promtool"
+    ssh_server "$cache/sshd"
     [ -e "$cache/fwupd/generated/done" ] || say "fetching the source of fwupd for tests into $cache (once)"
     # Again where another fwupd is installed by now.
     PYTHON="$venv/bin/python" sh contrib/fwupd/module/build.sh headers "$cache/fwupd" ||
         say "without it the tests of the plugin for fwupd are skipped"
-    say "making a virtual machine for tests in $cache/machine, if its recipe is new"
-    PIP="$venv/bin/pip" sh scripts/virtual-machine.sh "$cache/machine" >/dev/null ||
-        say "without it the tests of the service under a real systemd are skipped"
     if ! [ -d "$cache/fw/usr/lib/arm-trusted-firmware" ] || [ -e "$cache/unavailable" ]; then
         say "fetching real firmware for tests into $cache (once)"
         sh tests/image/fetch.sh >/dev/null || say "without it the tests that use it are expected to fail, and say so"
@@ -159,6 +174,16 @@ packages() {
         sh scripts/guest-python.sh "$cache/guest-python" >/dev/null ||
             say "without it the test that runs livefw in a guest is expected to fail, and says so"
     fi
+}
+
+jobs=
+# What a shell without job control starts so hears no Ctrl-C.
+trap 'trap - TERM; kill 0' INT TERM
+beside() { "$@" & jobs="$jobs $!"; }
+await() {
+    # shellcheck disable=SC2086  # numbers of processes
+    for job in $jobs; do wait "$job" || failed=yes; done
+    [ -z "${failed-}" ] || die "a part of it has failed"
 }
 
 # Only the tool of the package: installing it would start a server.
@@ -199,7 +224,6 @@ clean_debian() {
 # the same version as the library.
 peers_of_redfish() {
     "$venv/bin/python" -c 'import libvirt' 2>/dev/null && return
-    if ! pkg-config --exists libvirt 2>/dev/null && can_install; then install libvirt-dev pkg-config gcc; fi
     version=$(pkg-config --modversion libvirt 2>/dev/null) ||
         { say "without libvirt-python the tests against sushy-emulator are skipped; on Debian: apt-get install libvirt-dev"; return; }
     [ -e "requirements/libvirt-$version.txt" ] ||
@@ -215,13 +239,14 @@ environments() {
 }
 
 # environment DIRECTORY PYTHON SET: with what requirements/SET.txt names. By uv, which takes a tenth of the time of pip; it does
-# not read pip's settings, so pip follows where it finds nothing.
+# not read pip's settings, so pip follows where it finds nothing. Compiled like pip's: tests start programs from there that
+# keep nothing compiled, a hundred times.
 environment() {
     "$2" -m venv --without-pip --clear "$1" || return
     [ -x "$cache/uv/bin/uv" ] ||
         "$venv/bin/pip" install -qq --require-hashes --only-binary=:all: --target "$cache/uv" -r requirements/lock.txt
-    "$cache/uv/bin/uv" pip install -q --python "$1/bin/python" --require-hashes --only-binary=:all: -r "requirements/$3.txt" \
-        2>/dev/null ||
+    "$cache/uv/bin/uv" pip install -q --compile-bytecode --python "$1/bin/python" --require-hashes --only-binary=:all: \
+        -r "requirements/$3.txt" 2>/dev/null ||
         "$venv/bin/pip" --python "$1" install -qq --require-hashes --only-binary=:all: -r "requirements/$3.txt"
 }
 
@@ -282,14 +307,19 @@ newest_python() {
     echo "$venv/bin/python"
 }
 
+# need PROGRAM PACKAGES TESTS: noted where there is no such program, for one transaction of all.
 need() {
     command -v "$1" >/dev/null && return
-    if can_install; then
-        # shellcheck disable=SC2086 - may name several packages
-        install $2
-    else
-        say "without $1 $3 are skipped; on Debian: apt-get install $2"
-    fi
+    # shellcheck disable=SC2086  # may name several packages
+    if can_install; then silently $2; else say "without $1 $3 are skipped; on Debian: apt-get install $2"; fi
+}
+silently() { missing="$missing $*"; }
+# Each start of apt-get reads the lists and runs the triggers anew: 25 of them took minutes. If one package is not to be had,
+# the others are.
+install_missing() {
+    [ -n "$missing" ] && can_install || return 0
+    # shellcheck disable=SC2086  # names of packages
+    install $missing || for each in $missing; do install "$each" || :; done
 }
 
 case "${1-}" in
