@@ -2,20 +2,23 @@
 """A host put together from where things are: the machine, its settings, its history, and what measures."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import NamedTuple, TypeGuard
 
 from livefw.activation.actor import Actor, current
 from livefw.activation.checks.facts import Facts
 from livefw.activation.checks.table import require_sound, unsound
 from livefw.activation.diagnosis.scene import Scene
+from livefw.activation.effective_policy import EffectivePolicy, effective
 from livefw.activation.engine import Host
 from livefw.activation.history.announce import SystemJournal
 from livefw.activation.history.held import held_in
 from livefw.activation.identity import origin_of
-from livefw.activation.inventory.discovery import take_inventory
+from livefw.activation.inventory.discovery import Inventory, take_inventory
+from livefw.activation.inventory.unmatched_patterns import names_something
 from livefw.activation.measure.meter import Meter, NoMeter, meter
 from livefw.activation.notify.notifier import Notifier
 from livefw.activation.paths import Paths, paths_for
@@ -26,10 +29,11 @@ from livefw.activation.policy.reader import SettingsError
 from livefw.activation.policy.survey import SettingsSurvey
 from livefw.activation.policy.survey import survey as read_survey
 from livefw.clock import SystemClock
-from livefw.errors import LivefwError
+from livefw.errors import LivefwError, UsageError
 from livefw.files.host import unused_settings
 from livefw.files.host_facts import SystemFacts
 from livefw.files.protocol import Files
+from livefw.providers.base import Provider, is_multi_host
 from livefw.providers.registry import MECHANISMS, open_files, providers
 from livefw.reading import absolute
 from livefw.text import printable
@@ -87,6 +91,57 @@ def policy(found: Paths) -> Policy:
 def survey(found: Paths) -> SettingsSurvey:
     """What the settings say, and what is wrong with them. `PermissionDenied`, `TransportError`."""
     return read_survey(found.settings, mechanisms=MECHANISMS, unsound=lambda made, file: unsound(made, file=file))
+
+
+def effective_policy(
+    places: Paths, opened_providers: Callable[[], Sequence[Provider]], *, check: bool = False
+) -> EffectivePolicy:
+    """The settings with what the machine makes of them, and all mistakes in them; a mistake is no error.
+
+    With ``check`` it is an error of `take_inventory` that there is nothing to compare the patterns of faultless
+    settings with.
+    """
+    surveyed = survey(places)
+    look = _look(surveyed.policy, opened_providers, check=check and not surveyed.mistakes)
+    why = look.why
+    wrong = [why] if _is_about_settings(why) and not surveyed.mistakes else []
+    return effective(
+        surveyed,
+        look.found,
+        settings=places.settings,
+        now=datetime.now(UTC),
+        uncompared="" if wrong or surveyed.mistakes or why is None else why.message,
+        wrong=wrong,
+        groups=look.groups,
+    )
+
+
+class _Look(NamedTuple):
+    """The components to compare patterns with, or why there are none, and the groups of hosts by mechanism."""
+
+    found: Inventory | None
+    why: LivefwError | None = None
+    groups: Mapping[str, Mapping[str, Sequence[str]]] = MappingProxyType({})
+
+
+def _look(settings: Policy, opened_providers: Callable[[], Sequence[Provider]], *, check: bool) -> _Look:
+    """What there is; an error if there is nothing and that was to be checked."""
+    groups: dict[str, Mapping[str, Sequence[str]]] = {}
+    try:
+        found_providers = opened_providers()
+        groups |= {each.name: each.host_groups for each in found_providers if is_multi_host(each)}
+        found = take_inventory(found_providers)
+        if names_something(settings):
+            found.require()
+    except LivefwError as error:
+        if check and not _is_about_settings(error):
+            raise
+        return _Look(None, error, groups)
+    return _Look(found, None, groups)
+
+
+def _is_about_settings(error: LivefwError | None) -> TypeGuard[UsageError]:
+    return isinstance(error, UsageError) and error.phase == "settings"
 
 
 def has_valid_settings(found: Paths) -> bool:

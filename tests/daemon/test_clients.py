@@ -165,6 +165,8 @@ RIGHT = {
     "Plan": Words(("0", "0"), ("[]", "[]"), "TF-RMM"),
     "Activate": Words(("1", "nothing", "1", "reason", "s", "why"), ("['nothing']", "{'reason': <'why'>}"), "nothing"),
     "Stage": Words((), (), ""),  # neither has a word for a descriptor; see test_stage.py
+    "Cancel": Words(("nothing", "1", "reason", "s", "why"), ("nothing", "{'reason': <'why'>}"), "nothing"),
+    "Policy": Words((), (), "livefw.toml"),
     "Report": Words(("0", "", ""), ("[]", "''", "''"), "history"),
     "History": Words(("", ""), ("''", "''"), "in the history"),
     "Verify": Words((), (), "livefw/1"),

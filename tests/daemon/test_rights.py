@@ -50,8 +50,11 @@ with Client(path, timeout=30) as client:
 """
 
 
-def _ask(daemon: Daemon, uid: int, *groups: int, ignore: str = "") -> list[str]:
-    with somebody(ASK, daemon.path, ignore, uid, NOBODY, *groups) as asking:
+CANCEL = ASK.replace('"Activate", "asa{sv}", [], options', '"Cancel", "sa{sv}", "nothing", {}')
+
+
+def _ask(daemon: Daemon, uid: int, *groups: int, ignore: str = "", program: str = ASK) -> list[str]:
+    with somebody(program, daemon.path, ignore, uid, NOBODY, *groups) as asking:
         said, _ = asking.communicate(timeout=60)
     assert asking.returncode == 0
     return [*said.splitlines(), str(asking.pid)]
@@ -59,9 +62,11 @@ def _ask(daemon: Daemon, uid: int, *groups: int, ignore: str = "") -> list[str]:
 
 @as_root
 def test_strangers_may_look_and_no_more(planted: Path, serve: Serve) -> None:
-    looked, activated, *others, _ = _ask(serve(planted), NOBODY)
+    daemon = serve(planted)
+    looked, activated, *others, _ = _ask(daemon, NOBODY)
     assert looked == "0"
     assert "may not activate firmware here" in activated
+    assert "may not activate firmware here" in _ask(daemon, NOBODY, program=CANCEL)[1]
     assert others == ["org.freedesktop.DBus.Error.AccessDenied", "org.freedesktop.fwupd.PermissionDenied"]
 
 

@@ -89,6 +89,33 @@ def test_our_own_interface_stages_too(bmc: Path, serve: Serve, folder: Path) -> 
             stage(image, **options)
 
 
+def test_our_own_interface_cancels_and_shows_the_policy(bmc: Path, serve: Serve, folder: Path) -> None:
+    daemon = serve(bmc)
+    file = folder / "pmfw.bin"
+    file.write_bytes(b"version=1.9.0")
+    staged = MethodCall("/org/livefw", OWN, "Stage", "sha{sv}", (KEY, 0, {}))
+    with Client(daemon.path, timeout=60, descriptors=True) as client, file.open("rb") as opened:
+        assert client.call(staged, descriptors=(opened.fileno(),))[2] == 0
+    document, text, code = daemon.call("Cancel", "sa{sv}", KEY, {"reason": Variant("s", "a mistake")})
+    (cancelled,) = json.loads(document)["results"]
+    assert (code, cancelled["outcome"], cancelled["component"]) == (0, "cancelled", KEY)
+    assert "cancelled" in text
+    assert "a mistake" in daemon.call("History", "ss", KEY, "")[0]
+    assert daemon.call("Cancel", "sa{sv}", KEY, {})[2] == 3  # nothing is staged any more
+    assert daemon.call("Cancel", "sa{sv}", "nothing", {})[2] == 2
+    with pytest.raises(CallFailed, match="there is no option ignore"):
+        daemon.call("Cancel", "sa{sv}", KEY, {"ignore": Variant("as", [])})
+
+    document, text, code = daemon.call("Policy")
+    shown = daemon.run(sys.executable, "-m", "livefw", "--root", str(bmc), *_settings(bmc), "--json", "policy")
+    assert (code, json.loads(document)["values"]) == (0, json.loads(shown.stdout)["values"])
+    assert "in order" in text
+
+
+def _settings(root: Path) -> list[str]:
+    return ["--settings", str(root / "etc/livefw")]
+
+
 def _archive(folder: Path, name: str, *guids: str) -> str:
     """An archive with an image of the modelled BMC's, for these GUIDs."""
     about = Metainfo("org.example.fw", "Example", guids, "1.9.0", "pmfw.bin", summary="For tests")

@@ -44,6 +44,8 @@ CALLS: list[tuple[tuple[str, str], str, str, tuple[Any, ...]]] = [
     (OURS, "Plan", "s", ("",)),
     (OURS, "History", "ss", ("x", "1d")),
     (OURS, "Verify", "", ()),
+    (OURS, "Policy", "", ()),
+    (OURS, "Cancel", "sa{sv}", ("none", {"reason": Variant("u", 0)})),
     (OURS, "Activate", "asa{sv}", (["none"], {"reason": Variant("u", 0)})),
     (OURS, "Watch", "b", (True,)),
     (("/", PEER), "Ping", "", ()),

@@ -2,21 +2,11 @@
 """``livefw policy``."""
 
 import argparse
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from types import MappingProxyType
-from typing import NamedTuple
 
 from livefw import assemble
-from livefw.activation import effective_policy
-from livefw.activation.inventory import discovery, unmatched_patterns
-from livefw.activation.inventory.discovery import Inventory
-from livefw.activation.policy.document import Policy
 from livefw.cli.invocation.paths import configure_state, where
 from livefw.cli.invocation.session import CommandSession
 from livefw.cli.verbs import Manual
-from livefw.errors import LivefwError, UsageError
-from livefw.providers.base import is_multi_host
 from livefw.render import policy as rendered
 
 MANUAL = Manual(
@@ -58,42 +48,5 @@ def run(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Show the settings, and what is wrong with them."""
     if arguments.keys:
         return session.show(rendered.reference())
-    places = where(session, arguments)
-    survey = assemble.survey(places)
-    look = _look(session, survey.policy, check=arguments.check and not survey.mistakes)
-    why = look.why
-    wrong = [why] if isinstance(why, UsageError) and why.phase == "settings" and not survey.mistakes else []
-    found = effective_policy.effective(
-        survey,
-        look.found,
-        settings=places.settings,
-        now=datetime.now(UTC),
-        uncompared="" if wrong or survey.mistakes or why is None else why.message,
-        wrong=wrong,
-        groups=look.groups,
-    )
+    found = assemble.effective_policy(where(session, arguments), session.providers, check=arguments.check)
     return session.show(rendered.check(found) if arguments.check else rendered.answer(found, every_key=arguments.all))
-
-
-class _Look(NamedTuple):
-    """The components to compare patterns with, or why there are none, and the groups of hosts by mechanism."""
-
-    found: Inventory | None
-    why: LivefwError | None = None
-    groups: Mapping[str, Mapping[str, Sequence[str]]] = MappingProxyType({})
-
-
-def _look(session: CommandSession, policy: Policy, *, check: bool) -> _Look:
-    """What there is; an error if there is nothing and that was to be checked."""
-    groups: dict[str, Mapping[str, Sequence[str]]] = {}
-    try:
-        providers = session.providers()
-        groups |= {each.name: each.host_groups for each in providers if is_multi_host(each)}
-        found = discovery.take_inventory(providers)
-        if unmatched_patterns.names_something(policy):
-            found.require()
-    except LivefwError as error:
-        if check and not (isinstance(error, UsageError) and error.phase == "settings"):
-            raise
-        return _Look(None, error, groups)
-    return _Look(found, None, groups)

@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
 
-from livefw import __version__
+from livefw import __version__, assemble
 from livefw.activation import examination, figures, queries, report
 from livefw.activation.images.directory import ImageDirectory
 from livefw.activation.inventory import discovery, old_versions
@@ -27,8 +27,10 @@ from livefw.daemon.hosts import Hosts
 from livefw.dbus.dispatch import DBusError, full_text
 from livefw.dbus.wire import encode_body
 from livefw.errors import LivefwError, kind_of
+from livefw.providers.registry import providers
 from livefw.render import history, metrics, plan, show, verify
 from livefw.render import list as rendered_list
+from livefw.render import policy as rendered_policy
 from livefw.render.answer import Answer
 from livefw.render.document import error as error_document
 from livefw.render.error import text as error_text
@@ -122,6 +124,11 @@ def _plan(hosts: Hosts, question: Question) -> Answer:
         return plan.answer(ConnectedHost(host).plan(*question.words, ignore=question.ignore))
 
 
+def _policy(hosts: Hosts, _: Question) -> Answer:
+    with hosts.files() as files:
+        return rendered_policy.answer(assemble.effective_policy(hosts.where.paths, lambda: providers(files)))
+
+
 def _verify(hosts: Hosts, _: Question) -> Answer:
     paths = hosts.where.paths
     with closing(queries.history(paths)) as journal:
@@ -204,6 +211,7 @@ QUESTIONS: dict[str, Callable[[Hosts, Question], bytes]] = {
     "list": partial(_as_shown, _list),
     "show": partial(_as_shown, _show),
     "plan": partial(_as_shown, _plan),
+    "policy": partial(_as_shown, _policy),
     "history": _history,
     "report": _report,
     "verify": partial(_as_shown, _verify),

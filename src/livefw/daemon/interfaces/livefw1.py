@@ -27,6 +27,7 @@ WORDS_LIMIT = 256
 for each."""
 _OPTIONS = {"reason": "s", "ignore": "as", "on-failure": "s", "interactive": "b"}
 _STAGE_OPTIONS = {"reason": "s", "ignore": "as", "filename": "s", "interactive": "b"}
+_CANCEL_OPTIONS = {"reason": "s", "interactive": "b"}
 
 
 Words = list[str]
@@ -70,6 +71,10 @@ class Livefw1(Face):
     def plan(self, call: IncomingCall, components: Words, ignore: Words) -> Any:
         """``livefw plan``."""
         return self._ask(call, Question("plan", tuple(components), tuple(ignore)))
+
+    def policy(self, call: IncomingCall) -> Any:
+        """``livefw policy``."""
+        return self._ask(call, Question("policy"))
 
     def history(self, call: IncomingCall, component: str, since: str) -> Any:
         """``livefw history``."""
@@ -119,6 +124,15 @@ class Livefw1(Face):
             image_name=os.path.basename(given.get("filename", "")) or "unnamed",
         )
         self._core.stage(
+            call, request, lambda event: self._ended(call, event), interactive=given.get("interactive", False)
+        )
+        return Later
+
+    def cancel(self, call: IncomingCall, component: str, options: dict[str, Variant]) -> Any:
+        """``livefw cancel``."""
+        given = _given(options, _CANCEL_OPTIONS)
+        request = JobRequest((component,), call.peer.user, "daemon", reason=given.get("reason", ""), cancel=True)
+        self._core.activate(
             call, request, lambda event: self._ended(call, event), interactive=given.get("interactive", False)
         )
         return Later

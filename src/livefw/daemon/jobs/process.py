@@ -95,7 +95,9 @@ def run(request: dict[str, Any], publish: Publish) -> dict[str, Any]:
     """Do what was asked for; the last event. An activation that did not succeed is no error, see the document."""
     actor = Actor(**request["actor"])
     where = Where(request["root"], request["state"], request["settings"])
-    how = How(measured="" if request["measure"] else None)
+    cancels = bool(request["cancel"])
+    # As the command: a mistake in the settings must not keep anybody from stopping what goes wrong.
+    how = How(measured="" if request["measure"] and not cancels else None, lenient=cancels)
 
     def say(line: str) -> None:
         publish({"event": "said", "text": line})
@@ -110,6 +112,10 @@ def run(request: dict[str, Any], publish: Publish) -> dict[str, Any]:
             return _end({}, "", ExitCode.DONE)
         if request["image"] >= 0:
             return _stage(request, host, publish)
+        if cancels:
+            stream = host.cancel(*request["components"], reason=request["reason"])
+            report = RequestResult.of(_EventWriter(publish, verb="cancel").follow(stream), phase="cancel")
+            return _end(report.fields(assembled.providers), report.text(), report.exit_code)
         report = RequestResult.of(
             _EventWriter(publish, verb="activate").follow(_activated(request, host)), phase="activate"
         )

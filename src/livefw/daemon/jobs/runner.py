@@ -30,6 +30,8 @@ class JobRequest(NamedTuple):
     ignore: tuple[str, ...] = ()
     on_failure: str = "stop"
     settle_only: bool = False
+    cancel: bool = False
+    """Cancel for the one component, instead of activating it."""
     image: int = -1
     """Descriptor of an image to stage, for the one component or for the one that is meant; -1 to activate."""
     image_name: str = ""
