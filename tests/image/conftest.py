@@ -22,8 +22,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from livefw.abi.guid import FVP_SP1, FVP_SP2, Guid
 from livefw.firmware.image import build
-from livefw.firmware.image.chain import CCA_2_8, TBBR
-from livefw.firmware.image.names import BY_OPTION
+from livefw.firmware.image.chain import CCA_2_8, DUAL_ROOT, TBBR
+from livefw.firmware.image.names import BY_OPTION, PlatformPartition
 from livefw.firmware.image.verify import TrustAnchor
 
 Run = Callable[..., str]
@@ -147,11 +147,24 @@ def _make_key(key: Path, info: Path, algorithm: str, bits: int | None) -> None:
 @pytest.fixture
 def recorded() -> tuple[dict[str, bytes], TrustAnchor]:
     """Certificates of the CCA chain by cert_create, and what a machine that believes them has (data/cca/README.md)."""
-    folder = Path(__file__).parent / "data/cca"
+    files, hashes = _recorded("cca")
+    partitions = (FVP_SP1.guid, FVP_SP2.guid, *(Guid(bytes([number]) * 16) for number in (3, 4, 5)))
+    roots = {name: hashes[name] for name in CCA_2_8.roots}
+    return files, TrustAnchor(CCA_2_8.with_partitions(partitions), roots)
+
+
+@pytest.fixture
+def recorded_dual_root() -> tuple[dict[str, bytes], TrustAnchor]:
+    """The same of the dual-root chain, on a platform with one secure partition of each owner."""
+    files, hashes = _recorded("dualroot")
+    chain = DUAL_ROOT.with_platform([PlatformPartition("op-tee"), PlatformPartition("ivy", "Plat")])
+    return files, TrustAnchor(chain, {name: hashes[name] for name in chain.roots})
+
+
+def _recorded(name: str) -> tuple[dict[str, bytes], dict[str, bytes]]:
+    folder = Path(__file__).parent / "data" / name
     lines = [line.split() for line in (folder / "README.md").read_text().splitlines()]
     hashes = {words[0]: bytes.fromhex(words[1]) for words in lines if len(words) == 2 and len(words[1]) == 64}
     files = {file.stem: ssl.PEM_cert_to_DER_cert(file.read_text()) for file in folder.glob("*.pem")}
     assert {name: hashlib.sha256(data).digest() for name, data in files.items()}.items() <= hashes.items()
-    partitions = (FVP_SP1.guid, FVP_SP2.guid, *(Guid(bytes([number]) * 16) for number in (3, 4, 5)))
-    roots = {name: hashes[name] for name in CCA_2_8.roots}
-    return files, TrustAnchor(CCA_2_8.with_partitions(partitions), roots)
+    return files, hashes

@@ -21,7 +21,7 @@ from livefw.firmware.image.chain import CCA, CHAINS, TBBR, Counter, TrustChain
 from livefw.firmware.image.der import Tag
 from livefw.firmware.image.errors import CertificateError, ImageError, Violation
 from livefw.firmware.image.fip import Payload
-from livefw.firmware.image.verify import TrustAnchor, Verified, row_guid, verify
+from livefw.firmware.image.verify import TrustAnchor, Verified, declared_anchor, matching_chains, row_guid, verify
 
 Run = Callable[..., str]
 
@@ -133,6 +133,39 @@ def test_recorded_cca_certificates_are_believed(recorded: tuple[dict[str, bytes]
     with pytest.raises(ImageError) as caught:
         check(package, anchor, {Counter.TRUSTED: 6})
     assert caught.value.rule is Violation.ROLLBACK
+
+
+def test_recorded_dual_root_certificates_are_believed(
+    recorded_dual_root: tuple[dict[str, bytes], TrustAnchor],
+) -> None:
+    """The platform's partition is sp-pkg5, and its certificate hangs from the second root."""
+    certificates, anchor = recorded_dual_root
+    names = ("tb-fw", "fw-config", "soc-fw", "nt-fw", "sp-pkg1", "sp-pkg5")
+    images = {anchor.chain.image_guid(name): f"{name} as recorded\n".encode() * 64 for name in names}
+    payloads = [Payload.of(key, data) for key, data in images.items() if key]
+    package = fip.dump([*payloads, *(Payload.of(guid(name), data) for name, data in certificates.items())])
+    result = check(package, anchor, {Counter.TRUSTED: 5, Counter.NON_TRUSTED: 7})
+    assert set(result.images) == set(images)
+    assert result.unsigned == ()
+    assert_library_agrees(result, certificates)
+    file = io.BytesIO(package)
+    assert [chain.name for chain in matching_chains(file, fip.read(file), CHAINS.values())] == ["dualroot"]
+    without = anchor._replace(roots={"rot-key": anchor.roots["rot-key"]})
+    with pytest.raises(ImageError) as caught:
+        check(package, without)
+    assert caught.value.rule is Violation.ROOT_KEY
+    with pytest.raises(ImageError) as caught:
+        check(package, TrustAnchor(TBBR, anchor.roots))  # in which the key of BL33 comes from another certificate
+    assert caught.value.rule is Violation.CERTIFICATE_MISSING
+
+
+def test_recorded_certificates_tell_their_chain(recorded: tuple[dict[str, bytes], TrustAnchor]) -> None:
+    certificates, anchor = recorded
+    certificates.pop("cca-cert-update")
+    file = io.BytesIO(fip.dump([Payload.of(guid(name), data) for name, data in certificates.items()]))
+    table = fip.read(file)
+    assert [chain.name for chain in matching_chains(file, table, CHAINS.values())] == ["cca-2.8"]
+    assert declared_anchor(file, table, anchor.chain) == anchor
 
 
 # -- what build makes

@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The two chains of trust of TF-A as tables: which key signs which certificate, and what that vouches for.
+"""The chains of trust of TF-A as tables: which key signs which certificate, and what that vouches for.
 
-TBBR (Arm DEN0006; TF-A v2.8 ``tools/cert_create/src/tbbr`` and ``drivers/auth/tbbr``) and CCA (``.../cca``), which is
-the one that covers an RMM. A row says where the key of a certificate comes from (a root of trust, or a key extension
-of another certificate), which counter guards it, which keys it hands on and which images it vouches for. Object
-identifiers: TF-A ``include/tools_share/{tbbr_oid,cca_oid}.h``.
+TBBR (Arm DEN0006; TF-A v2.8 ``tools/cert_create/src/tbbr`` and ``drivers/auth/tbbr``), dual-root (``.../dualroot``),
+where a second root signs what belongs to the platform, and CCA (``.../cca``), which is the one that covers an RMM. A
+row says where the key of a certificate comes from (a root of trust, or a key extension of another certificate), which
+counter guards it, which keys it hands on and which images it vouches for. Object identifiers: TF-A
+``include/tools_share/{tbbr,dualroot,cca}_oid.h``.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
 
 from livefw.abi.guid import FVP_SP1, FVP_SP2, Guid
-from livefw.firmware.image.names import BY_OPTION
+from livefw.firmware.image.names import BY_OPTION, PlatformPartition, label
 
 ARC = "1.3.6.1.4.1.4128.2100."
 """Arm's arc; the tables give the rest of each identifier."""
@@ -83,16 +85,37 @@ def _packages(first: int, last: int) -> tuple[Hash, ...]:
 
 @dataclass(frozen=True, slots=True)
 class TrustChain:
-    """A chain of trust. ``partitions`` says which GUID the package of a secure partition has, for sp-pkg1 and up."""
+    """A chain of trust. ``partitions`` says which GUID the package of a secure partition has, for sp-pkg1 and up, None
+    for one that this platform does not have; ``names`` are those that a trust file adds."""
 
     name: str
     roots: tuple[str, ...]
     rows: tuple[CertificateRow, ...]
-    partitions: tuple[Guid, ...] = (FVP_SP1.guid, FVP_SP2.guid)
+    partitions: tuple[Guid | None, ...] = (FVP_SP1.guid, FVP_SP2.guid)
+    names: tuple[tuple[str, Guid], ...] = ()
 
-    def with_partitions(self, partitions: tuple[Guid, ...]) -> "TrustChain":
+    def with_partitions(self, partitions: tuple[Guid | None, ...]) -> "TrustChain":
         """The same chain on a platform with other secure partitions (at most eight)."""
         return replace(self, partitions=partitions)
+
+    def with_platform(self, partitions: Iterable[PlatformPartition]) -> "TrustChain":
+        """The same chain for the secure partitions of a platform, numbered as by TF-A's ``sp_mk_generator.py``.
+
+        One follows the other; in a dual-root chain those that the platform owns begin at sp-pkg5.
+        """
+        numbered: list[Guid | None] = [None] * SP_PACKAGES
+        next_of = {"SiP": 0, "Plat": SP_PACKAGES // 2}
+        for partition in partitions:
+            owner = partition.owner if self.name == DUAL_ROOT.name else "SiP"
+            numbered[next_of[owner]] = BY_OPTION[partition.option].guid
+            next_of[owner] += 1
+        while numbered and numbered[-1] is None:
+            numbered.pop()
+        return self.with_partitions(tuple(numbered))
+
+    def label(self, guid: Guid) -> str:
+        """What an image is called: a name that the trust file adds, a public one, or the GUID."""
+        return next((name for name, known in self.names if known == guid), None) or label(guid)
 
     def row(self, name: str) -> CertificateRow:
         """The certificate of that name; KeyError if the chain has none."""
@@ -231,6 +254,48 @@ TBBR = TrustChain(
     ),
 )
 
+_BY_NAME = {row.name: row for row in TBBR.rows}
+
+DUAL_ROOT = TrustChain(
+    "dualroot",
+    ("rot-key", "prot-key"),
+    (
+        *(
+            _BY_NAME[name]
+            for name in (
+                "tb-fw-cert",
+                "scp-fw-key-cert",
+                "scp-fw-cert",
+                "soc-fw-key-cert",
+                "soc-fw-cert",
+                "tos-fw-key-cert",
+                "tos-fw-cert",
+                "fwu-cert",
+            )
+        ),
+        _BY_NAME["trusted-key-cert"]._replace(keys=_keys(trusted_world_key="302")),
+        _BY_NAME["sip-sp-cert"]._replace(hashes=_packages(1, 4)),
+        CertificateRow(
+            "plat-sp-cert",
+            "Platform owned Secure Partition Content Certificate",
+            "prot-key",
+            None,
+            Counter.NON_TRUSTED,
+            _keys(prot_key="1102"),
+            _packages(5, SP_PACKAGES),
+        ),
+        CertificateRow(
+            "nt-fw-cert",
+            "Non-Trusted Firmware Content Certificate",
+            "prot-key",
+            None,
+            Counter.NON_TRUSTED,
+            _keys(prot_key="1102"),
+            _hashes("nt-fw:1201 nt-fw-config?:1202"),
+        ),
+    ),
+)
+
 CCA = TrustChain(
     "cca",
     ("rot-key", "swd-rot-key", "prot-key"),
@@ -306,4 +371,4 @@ CCA_2_8 = replace(
 )
 """The CCA chain up to TF-A v2.8, which had no counter of its own for it."""
 
-CHAINS: dict[str, TrustChain] = {chain.name: chain for chain in (TBBR, CCA, CCA_2_8)}
+CHAINS: dict[str, TrustChain] = {chain.name: chain for chain in (TBBR, DUAL_ROOT, CCA, CCA_2_8)}

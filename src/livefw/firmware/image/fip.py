@@ -13,7 +13,7 @@ entry is believed before all of them are checked.
 
 import io
 import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import BinaryIO, NamedTuple
@@ -38,6 +38,7 @@ _ENCRYPTED = struct.Struct("<IHHHH")
 _ENTRY = struct.Struct("<16sQQQ")
 _END = bytes(16)
 _U64 = (1 << 64) - 1
+_PLATFORM_FLAGS = 0xFFFF << 32
 TOC_LIMIT = _HEADER.size + (MAX_ENTRIES + 1) * _ENTRY.size
 
 
@@ -138,10 +139,11 @@ def read_payload(file: BinaryIO, entry: FipEntry) -> bytes:
     return b"".join(read_chunks(file, entry))
 
 
-def layout(images: Sequence[tuple[Guid, int, int]], *, align: int = 1, platform_flags: int = 0) -> Fip:
+def layout(images: Sequence[tuple[Guid, int, int]], *, align: int = 1, platform_flags: int = 0, flags: int = 0) -> Fip:
     """Place images (GUID, size, flags) one behind the other, each at a multiple of ``align``, as fiptool does.
 
-    An empty one has no entry, and the space of one stays behind the table.
+    An empty one has no entry, and the space of one stays behind the table. ``flags`` are those of the header of which
+    ``platform_flags`` replaces bits 47:32.
 
     Raises:
         PackageError: the alignment is not a power of two of at most 1 GiB, there are too many images, two have one
@@ -155,15 +157,16 @@ def layout(images: Sequence[tuple[Guid, int, int]], *, align: int = 1, platform_
         raise PackageError(Violation.FIP_ENTRY_LIMIT, found=len(images), expected=MAX_ENTRIES)
     position = _HEADER.size + (len(images) + 1) * _ENTRY.size
     entries = []
-    for guid, size, flags in images:
-        if guid.raw == _END or not 0 <= size <= _U64 - position - align or not 0 <= flags <= _U64:
-            raise PackageError(Violation.FIP_FIELD, subject=label(guid), found=(size, flags))
+    for guid, size, entry_flags in images:
+        if guid.raw == _END or not 0 <= size <= _U64 - position - align or not 0 <= entry_flags <= _U64:
+            raise PackageError(Violation.FIP_FIELD, subject=label(guid), found=(size, entry_flags))
         position = _align(position, align) if size else position
-        entries.append(FipEntry(guid, position, size, flags))
+        entries.append(FipEntry(guid, position, size, entry_flags))
         position += size
     _check_unique(entries)
     entries = [entry for entry in entries if entry.size]
-    return Fip(tuple(entries), platform_flags << 32, SERIAL, _align(position, align))
+    flags = flags & ~_PLATFORM_FLAGS | platform_flags << 32
+    return Fip(tuple(entries), flags, SERIAL, _align(position, align))
 
 
 def encode_toc(fip: Fip) -> bytes:
@@ -173,7 +176,7 @@ def encode_toc(fip: Fip) -> bytes:
     return _HEADER.pack(MAGIC, fip.serial, fip.flags) + table
 
 
-def write(images: Iterable[Payload], *, align: int = 1, platform_flags: int = 0) -> Iterator[bytes]:
+def write(images: Iterable[Payload], *, align: int = 1, platform_flags: int = 0, flags: int = 0) -> Iterator[bytes]:
     """Yield the bytes of a package, in order and in pieces, holding one piece of one image at a time.
 
     Entries stand in the order of fiptool: known names first, in the order of `names.ENTRIES`, then the others as
@@ -184,7 +187,10 @@ def write(images: Iterable[Payload], *, align: int = 1, platform_flags: int = 0)
     """
     ordered = sorted(images, key=lambda image: ORDER.get(image.guid, len(ORDER)))
     fip = layout(
-        [(image.guid, image.size, image.flags) for image in ordered], align=align, platform_flags=platform_flags
+        [(image.guid, image.size, image.flags) for image in ordered],
+        align=align,
+        platform_flags=platform_flags,
+        flags=flags,
     )
     toc = encode_toc(fip)
     yield toc
@@ -199,6 +205,21 @@ def write(images: Iterable[Payload], *, align: int = 1, platform_flags: int = 0)
             raise PackageError(Violation.FIP_TRUNCATED, subject=label(entry.guid), found=written, expected=entry.size)
         position = entry.offset + entry.size
     yield from _zeros(fip.size - position)
+
+
+def changed(
+    file: BinaryIO, table: Fip, *, put: Sequence[Payload] = (), remove: Collection[Guid] = ()
+) -> Sequence[Payload]:
+    """The images of an open package after a change, for `write`, in the order of ``fiptool update`` and ``remove``:
+    of those without a public name it writes what its command line names before what the package has.
+
+    Raises:
+        PackageError: FIP_MISSING, an image that is to be removed is not there.
+    """
+    for guid in remove:
+        table[guid]
+    gone = {*remove, *(image.guid for image in put)}
+    return [*put, *(Payload.from_package(file, entry) for entry in table.entries if entry.guid not in gone)]
 
 
 def dump(images: Iterable[Payload], *, align: int = 1, platform_flags: int = 0) -> bytes:

@@ -6,7 +6,7 @@ them and be called again. Counters are compared here and never advanced: that is
 proved itself by running.
 """
 
-from collections.abc import Collection, Generator, Mapping
+from collections.abc import Collection, Generator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
@@ -127,6 +127,41 @@ def steps(
     trusted = {row_guid(chain.row(name)) for name in read} | set(images)
     unsigned = tuple(entry.guid for entry in table.entries if entry.guid not in trusted)
     return Verified(images, values, read, unsigned)
+
+
+def matching_chains(file: BinaryIO, table: Fip, chains: Iterable[TrustChain]) -> list[TrustChain]:
+    """The chains that the certificates of a package are made for: each of them has its counter and its keys.
+
+    What a certificate says is not verified here. CertificateError, PackageError.
+    """
+    present = {row.name for chain in chains for row in chain.rows if table.find(row_guid(row))}
+    return [chain for chain in chains if present and _fits(file, table, chain, present)]
+
+
+def _fits(file: BinaryIO, table: Fip, chain: TrustChain, present: Collection[str]) -> bool:
+    rows = {row.name: row for row in chain.rows}
+    if not rows.keys() >= set(present):
+        return False
+    for name in present:
+        row = rows[name]
+        found = certificate.read(certificate.split(_certificate_bytes(file, table, row), name)).extensions.keys()
+        keys = {key.oid for other in chain.rows for key in other.keys}
+        counters = {counter.oid for counter in Counter}
+        wanted = {key.oid for key in row.keys} | ({row.counter.oid} if row.counter else set())
+        if found & (keys | counters) != wanted:
+            return False
+    return True
+
+
+def declared_anchor(file: BinaryIO, table: Fip, chain: TrustChain) -> TrustAnchor:
+    """The root keys that the certificates of a package carry themselves: they show whether the package is consistent,
+    and never whether it is authentic. CertificateError, PackageError."""
+    roots: dict[str, bytes] = {}
+    for row in chain.rows:
+        if row.parent is None and table.find(row_guid(row)):
+            signed = certificate.split(_certificate_bytes(file, table, row), row.name)
+            roots.setdefault(row.key, hash_key(certificate.subject_key(signed), certificate.HASHES[0]))
+    return TrustAnchor(chain, roots)
 
 
 def row_guid(row: CertificateRow) -> Guid:
