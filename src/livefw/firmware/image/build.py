@@ -1,38 +1,39 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Make a package with its whole chain of trust, for tests and demonstrations.
+"""Make a package with its whole chain of trust.
 
 The certificates are those that TF-A's cert_create would make from the same keys: same names, extensions and
-algorithms. Keys are made on the spot or given; a product's keys belong in its own signing tool.
+algorithms. Keys are made on the spot, given, or stay in a token (`token`); a certificate that somebody else has signed,
+as the owner of a root key does with those of keys, is used as it is.
 """
 
-import datetime
-from collections.abc import Iterator, Mapping
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from livefw import libraries
 from livefw.abi.guid import Guid
 from livefw.firmware.image import certificate, der, fip
 from livefw.firmware.image.certificate import HashKind
 from livefw.firmware.image.chain import CertificateRow, Counter, TrustChain
 from livefw.firmware.image.der import Tag
 from livefw.firmware.image.fip import Payload
+from livefw.firmware.image.token import TokenKey
 from livefw.firmware.image.verify import TrustAnchor, hash_key, row_guid
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-    from cryptography.x509 import CertificateBuilder
 
-    PrivateKey = EllipticCurvePrivateKey | RSAPrivateKey
+    LocalKey = EllipticCurvePrivateKey | RSAPrivateKey
+    PrivateKey = LocalKey | TokenKey
 
 _PSS_SALT = 32
 """cert_create's, for every hash."""
 
-_FROM = datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)
-_DAYS = 7300
-"""Validity as cert_create writes it, from a fixed day: nobody checks it, and builds stay comparable."""
+_VALIDITY = (b"240101000000Z", b"431227000000Z")
+"""7300 days, as cert_create writes it, from a fixed day: nobody checks it, and builds stay comparable."""
 
 
 class KeyKind(StrEnum):
@@ -52,7 +53,7 @@ def key_options(chain: TrustChain) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*chain.roots, *handed_on)))
 
 
-def generate(chain: TrustChain, kind: KeyKind = KeyKind.P256) -> "dict[str, PrivateKey]":
+def generate(chain: TrustChain, kind: KeyKind = KeyKind.P256) -> "dict[str, LocalKey]":
     """A fresh key for each place of a chain."""
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
@@ -69,6 +70,8 @@ def generate(chain: TrustChain, kind: KeyKind = KeyKind.P256) -> "dict[str, Priv
 
 def public_info(key: "PrivateKey") -> bytes:
     """SubjectPublicKeyInfo of a key, in DER."""
+    if isinstance(key, TokenKey):
+        return key.info
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
     return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -76,25 +79,31 @@ def public_info(key: "PrivateKey") -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class ImageSigner:
-    """Keys and counters of one product line."""
+    """Keys and counters of one product line.
+
+    ``existing`` are certificates in DER, by name, that are used instead of signing new ones; only the
+    others need keys.
+    """
 
     chain: TrustChain
     keys: "Mapping[str, PrivateKey]"
     counters: Mapping[Counter, int] = field(default_factory=dict)
     hash: HashKind = certificate.HASHES[0]
+    existing: Mapping[str, bytes] = field(default_factory=dict)
 
     def anchor(self, kind: HashKind = certificate.HASHES[0]) -> TrustAnchor:
-        """What a machine that trusts these keys is born with."""
-        roots = {root: hash_key(public_info(self.keys[root]), kind) for root in self.chain.roots}
-        return TrustAnchor(self.chain, roots)
+        """What a machine that trusts these keys is born with; without roots of which there is no key here."""
+        keys = {root: public_info(self.keys[root]) for root in self.chain.roots if root in self.keys}
+        for row in self.chain.rows:
+            if row.parent is None and row.name in self.existing:
+                signed = certificate.split(self.existing[row.name], row.name)
+                keys.setdefault(row.key, certificate.subject_key(signed))
+        return TrustAnchor(self.chain, {root: hash_key(key, kind) for root, key in keys.items()})
 
     def certificates(self, images: Mapping[Guid, bytes]) -> Iterator[tuple[CertificateRow, bytes]]:
         """The certificates, in DER, that vouch for these images, with all above them."""
-        covering = [found[0] for found in map(self.chain.covers, images) if found]
-        needed = {row.name for end in covering for row in self.chain.path(end)}
-        for row in self.chain.rows:
-            if row.name in needed:
-                yield row, self.sign(row, self.extensions(row, images))
+        for row in covering(self.chain, images):
+            yield row, self.existing.get(row.name) or self.sign(row, self.extensions(row, images))
 
     def extensions(self, row: CertificateRow, images: Mapping[Guid, bytes]) -> dict[str, bytes]:
         """Identifier and value of the extensions of one certificate, in the order of cert_create."""
@@ -113,51 +122,107 @@ class ImageSigner:
 
     def sign(self, row: CertificateRow, extensions: Mapping[str, bytes], key: "PrivateKey | None" = None) -> bytes:
         """One certificate in DER, signed with the key of its row or with another one."""
-        from cryptography.hazmat.primitives import hashes
-        from cryptography.hazmat.primitives.asymmetric import padding, rsa
-        from cryptography.hazmat.primitives.serialization import Encoding
-
         key = key or self.keys[row.key]
-        algorithm: hashes.HashAlgorithm = getattr(hashes, self.hash.name)()
-        builder = _builder(row, extensions, key)
-        if isinstance(key, rsa.RSAPrivateKey):
-            libraries.require("cryptography", 41, what="certificates signed with RSA")
-            scheme = padding.PSS(mgf=padding.MGF1(algorithm), salt_length=_PSS_SALT)
-            signed = builder.sign(key, algorithm, rsa_padding=scheme)  # type: ignore[arg-type]  # its own subclass names
-        else:
-            signed = builder.sign(key, algorithm)  # type: ignore[arg-type]  # as above
-        return signed.public_bytes(Encoding.DER)
+        info = public_info(key)
+        salt = _PSS_SALT if _is_rsa(info, row.name) else None
+        algorithm = _algorithm(self.hash, salt)
+        body = _body(row, extensions, info, algorithm)
+        signature = _signature(key, body, self.hash, salt)
+        return der.encode(Tag.SEQUENCE, body + algorithm + der.encode(Tag.BIT_STRING, b"\0" + signature))
 
-    def package(self, images: Mapping[Guid, bytes], *, align: int = 1) -> bytes:
+    def package(
+        self,
+        images: Mapping[Guid, bytes],
+        *,
+        align: int = 1,
+        platform_flags: int = 0,
+        entry_flags: Mapping[Guid, int] | None = None,
+    ) -> bytes:
         """A package of these images and their certificates."""
-        payloads = [Payload.of(guid, data) for guid, data in images.items()]
-        payloads += [Payload.of(row_guid(row), data) for row, data in self.certificates(images)]
-        return fip.dump(payloads, align=align)
+        flags = entry_flags or {}
+        parts = [*images.items(), *((row_guid(row), data) for row, data in self.certificates(images))]
+        payloads = [Payload.of(guid, data, flags.get(guid, 0)) for guid, data in parts]
+        return fip.dump(payloads, align=align, platform_flags=platform_flags)
+
+
+def covering(chain: TrustChain, images: Iterable[Guid]) -> list[CertificateRow]:
+    """The certificates that vouch for these images, with all above them, in the order of the chain."""
+    ends = [found[0] for found in map(chain.covers, images) if found]
+    names = {row.name for end in ends for row in chain.path(end)}
+    return [row for row in chain.rows if row.name in names]
 
 
 def digest_info(kind: HashKind, value: bytes) -> bytes:
     """A DigestInfo in DER, as the hash extensions hold it."""
-    algorithm = der.encode(Tag.SEQUENCE, encode_oid(kind.oid) + der.encode(Tag.NULL, b""))
-    return der.encode(Tag.SEQUENCE, algorithm + der.encode(Tag.OCTET_STRING, value))
+    algorithm = _sequence(encode_oid(kind.oid), der.encode(Tag.NULL, b""))
+    return _sequence(algorithm, der.encode(Tag.OCTET_STRING, value))
 
 
-def _builder(row: CertificateRow, extensions: Mapping[str, bytes], key: "PrivateKey") -> "CertificateBuilder":
-    from cryptography import x509
+def _is_rsa(info: bytes, name: str) -> bool:
+    from cryptography.hazmat.primitives.asymmetric import rsa
 
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, row.title)])
-    builder = (
-        x509.CertificateBuilder(subject_name=name, issuer_name=name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(_FROM)
-        .not_valid_after(_FROM + datetime.timedelta(days=_DAYS))
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=False)
+    return isinstance(certificate.load_key(info, name), rsa.RSAPublicKey)
+
+
+def _signature(key: "PrivateKey", body: bytes, kind: HashKind, salt: int | None) -> bytes:
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+
+    if isinstance(key, TokenKey):
+        return key.sign(body, kind, salt=salt)
+    algorithm: hashes.HashAlgorithm = getattr(hashes, kind.name)()
+    if isinstance(key, rsa.RSAPrivateKey):
+        return key.sign(body, padding.PSS(mgf=padding.MGF1(algorithm), salt_length=_PSS_SALT), algorithm)
+    return key.sign(body, ec.ECDSA(algorithm))
+
+
+def _algorithm(kind: HashKind, salt: int | None) -> bytes:
+    """AlgorithmIdentifier of a signature (RFC 5758, 3.2; RFC 4055, 3.1)."""
+    if salt is None:
+        return _sequence(encode_oid(certificate.ECDSA_OIDS[kind]))
+    digest = _sequence(encode_oid(kind.oid), der.encode(Tag.NULL, b""))
+    parameters = _sequence(
+        der.encode(Tag.CONTEXT_0, digest),
+        der.encode(Tag.CONTEXT_1, _sequence(encode_oid(certificate.MGF1), digest)),
+        der.encode(Tag.CONTEXT_2, _integer(salt)),
     )
-    for oid, value in extensions.items():
-        builder = builder.add_extension(x509.UnrecognizedExtension(x509.ObjectIdentifier(oid), value), critical=True)
-    return builder
+    return _sequence(encode_oid(certificate.RSA_PSS), parameters)
+
+
+def _body(row: CertificateRow, extensions: Mapping[str, bytes], info: bytes, algorithm: bytes) -> bytes:
+    """The part of a certificate that is signed (RFC 5280, 4.1)."""
+    common_name = _sequence(encode_oid(certificate.COMMON_NAME), der.encode(Tag.UTF8_STRING, row.title.encode()))
+    name = _sequence(der.encode(Tag.SET, common_name))
+    key = der.only(info, row.name, Tag.SEQUENCE).reader()
+    key.take(Tag.SEQUENCE)
+    # RFC 5280, 4.2.1.2 (1): SHA-1 as a name, not for security.
+    identifier = hashlib.sha1(der.bit_string(key.take(Tag.BIT_STRING)), usedforsecurity=False).digest()
+    standard = {
+        "2.5.29.14": der.encode(Tag.OCTET_STRING, identifier),
+        "2.5.29.35": _sequence(der.encode(Tag.CONTEXT_0_PRIMITIVE, identifier)),
+        "2.5.29.19": _sequence(),
+    }
+    rows = [_extension(oid, value) for oid, value in standard.items()]
+    rows += [_extension(oid, value, critical=True) for oid, value in extensions.items()]
+    return _sequence(
+        der.encode(Tag.CONTEXT_0, _integer(2)),
+        _integer(int.from_bytes(os.urandom(19), "big") | 1),
+        algorithm,
+        name,
+        _sequence(*(der.encode(Tag.UTC_TIME, date) for date in _VALIDITY)),
+        name,
+        info,
+        der.encode(Tag.CONTEXT_3, _sequence(*rows)),
+    )
+
+
+def _extension(oid: str, value: bytes, *, critical: bool = False) -> bytes:
+    flag = der.encode(Tag.BOOLEAN, b"\xff") if critical else b""
+    return _sequence(encode_oid(oid), flag, der.encode(Tag.OCTET_STRING, value))
+
+
+def _sequence(*parts: bytes) -> bytes:
+    return der.encode(Tag.SEQUENCE, b"".join(parts))
 
 
 def _integer(value: int) -> bytes:

@@ -48,14 +48,15 @@ HASH_BY_OID = {kind.oid: kind for kind in HASHES}
 HASH_BY_NAME = {kind.name: kind for kind in HASHES}
 HASH_BY_SIZE = {kind.size: kind for kind in HASHES}
 
-_RSA_PSS = "1.2.840.113549.1.1.10"
-_MGF1 = "1.2.840.113549.1.1.8"
+RSA_PSS = "1.2.840.113549.1.1.10"
+MGF1 = "1.2.840.113549.1.1.8"
 _ECDSA = {
     "1.2.840.10045.4.3.2": HASH_BY_NAME["SHA256"],
     "1.2.840.10045.4.3.3": HASH_BY_NAME["SHA384"],
     "1.2.840.10045.4.3.4": HASH_BY_NAME["SHA512"],
 }
-_COMMON_NAME = "2.5.4.3"
+ECDSA_OIDS = {kind: oid for oid, kind in _ECDSA.items()}
+COMMON_NAME = "2.5.4.3"
 
 
 class Scheme(NamedTuple):
@@ -266,7 +267,7 @@ def _common_name(name: Element) -> str:
     rows = name.reader()
     while rows.position < rows.end:
         attribute = rows.take(Tag.SET).reader().take(Tag.SEQUENCE).reader()
-        if der.oid(attribute.take(Tag.OID)) == _COMMON_NAME:
+        if der.oid(attribute.take(Tag.OID)) == COMMON_NAME:
             return attribute.take().content.decode("utf-8", "replace")
     return ""
 
@@ -277,7 +278,7 @@ def _scheme(algorithm: Element) -> Scheme:
     if oid in _ECDSA:
         reader.finish()
         return Scheme(_ECDSA[oid], None)
-    if oid != _RSA_PSS:
+    if oid != RSA_PSS:
         raise algorithm.error(Violation.CERTIFICATE_ALGORITHM, oid, "RSA-PSS or ECDSA")
     # RFC 4055, 3.1: every field has a default that means SHA-1, so hash and mask function have to be there.
     fields = reader.take(Tag.SEQUENCE).reader()
@@ -286,7 +287,7 @@ def _scheme(algorithm: Element) -> Scheme:
     mask = _inside(fields.take(Tag.CONTEXT_1), Tag.SEQUENCE).reader()
     mask_oid = der.oid(mask.take(Tag.OID))
     mask_hash = _hash_algorithm(mask.take(Tag.SEQUENCE))
-    if mask_oid != _MGF1 or mask_hash != kind:
+    if mask_oid != MGF1 or mask_hash != kind:
         raise algorithm.error(
             Violation.CERTIFICATE_ALGORITHM, f"{mask_oid} with {mask_hash.name}", f"MGF1 with {kind.name}"
         )

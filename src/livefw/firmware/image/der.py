@@ -21,8 +21,11 @@ class Tag(IntEnum):
     OCTET_STRING = 0x04
     NULL = 0x05
     OID = 0x06
+    UTF8_STRING = 0x0C
+    UTC_TIME = 0x17
     SEQUENCE = 0x30
     SET = 0x31
+    CONTEXT_0_PRIMITIVE = 0x80
     CONTEXT_0 = 0xA0
     CONTEXT_1 = 0xA1
     CONTEXT_2 = 0xA2
