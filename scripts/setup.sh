@@ -103,6 +103,8 @@ packages() {
     need qemu-system-aarch64 qemu-system-arm "the tests that boot the EL3 monitor"
     need aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu "the tests that boot the EL3 monitor"
     need fiptool arm-trusted-firmware-tools "the tests that compare with TF-A's tools"
+    need openssl openssl "the tests in which a PKCS #11 token signs"
+    need softhsm2-util "softhsm2 libengine-pkcs11-openssl" "the tests in which a PKCS #11 token signs"
     need mkeficapsule u-boot-tools "the tests that compare capsules with U-Boot's"
     need iucode_tool "iucode-tool gdisk" "the tests that compare microcode and partition tables"
     need fwupdtool fwupd "the tests that update a modelled BMC by fwupd, and those that drive the daemon"

@@ -79,7 +79,11 @@ QUESTIONS = [
     ("livefw ac", {"activate"}, {"list"}),
     ("livefw machine ", {"run", "bmc", "stage", "fault", "trace", "platforms"}, {"activate"}),
     ("livefw machine st", {"stage"}, {"run"}),
-    ("livefw image ", {"info", "verify", "build", "cab", "store"}, {"list", "init", "stage"}),
+    (
+        "livefw image ",
+        {"info", "verify", "extract", "replace", "remove", "trust", "build", "cab", "store"},
+        {"list", "init", "stage"},
+    ),
     ("livefw image store ", {"init", "show", "stage", "discard", "accept", "rollback"}, {"cab"}),
     ("livefw tdx ", {"candidates"}, {"run"}),
     ("livefw help ", {"list", "machine"}, {"run"}),

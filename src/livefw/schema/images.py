@@ -134,6 +134,90 @@ class ImageVerdictDocument(TypedDict):
     """Whether the package is authentic."""
 
 
+class ConsistentPackageDocument(TypedDict):
+    """A package whose certificates, signatures and hashes fit each other; who signed it is not known."""
+
+    chain: str
+    """Chain of trust."""
+    roots: dict[str, str]
+    """SHA-256 of its root keys, which nothing vouches for."""
+    images: list[VerifiedImageDocument]
+    """Images that a certificate covers."""
+    counters: dict[str, int]
+    """Rollback counters in its certificates."""
+    unsigned: list[str]
+    """GUIDs of entries that no certificate covers."""
+
+
+class ImageConsistentDocument(TypedDict):
+    """`livefw image verify --chain-only`."""
+
+    consistent: ConsistentPackageDocument
+    """The package."""
+
+
+class ExtractedImageDocument(TypedDict):
+    """An image that was written to a file."""
+
+    guid: str
+    """Its GUID."""
+    name: str | None
+    """Name of TF-A's fiptool, of a platform or of the trust file, or null."""
+    size: int
+    """Its size in bytes."""
+    flags: int
+    """Flags of its entry."""
+    file: str
+    """The file."""
+
+
+class ImageExtractDocument(TypedDict):
+    """`livefw image extract`."""
+
+    extracted: list[ExtractedImageDocument]
+    """The images."""
+
+
+class WrittenPackageDocument(TypedDict):
+    """A package that was written anew."""
+
+    file: str
+    """Its path."""
+    size: int
+    """Its size in bytes."""
+    platform_flags: int
+    """Platform flags in its header."""
+    images: list[str]
+    """GUIDs of its entries."""
+
+
+class ImageWrittenDocument(TypedDict):
+    """`livefw image replace` and `remove`."""
+
+    written: WrittenPackageDocument
+    """The package."""
+
+
+class TrustFileDocument(TypedDict):
+    """A trust file that was made."""
+
+    file: str
+    """Its path."""
+    chain: str
+    """Chain of trust."""
+    roots: dict[str, str]
+    """Hash of each root key."""
+    missing: list[str]
+    """Root keys of the chain that it does not have."""
+
+
+class ImageTrustDocument(TypedDict):
+    """`livefw image trust`."""
+
+    trust: TrustFileDocument
+    """The trust file."""
+
+
 class BuiltPackageDocument(TypedDict):
     """A package that was built."""
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``livefw image info`` and ``verify``: what a file is, and whether a machine would take it."""
+"""``livefw image info``: what a file is, and whether a machine would take it."""
 
 import argparse
 import hashlib
@@ -12,10 +12,10 @@ from livefw.cli.invocation.session import CommandSession
 from livefw.errors import ExitCode, UsageError
 from livefw.firmware.image import certificate, fip, note, trust, verify
 from livefw.firmware.image.certificate import Certificate
-from livefw.firmware.image.chain import CHAINS, Counter
+from livefw.firmware.image.chain import CHAINS, Counter, TrustChain
 from livefw.firmware.image.disk import Folder
 from livefw.firmware.image.errors import ImageError
-from livefw.firmware.image.names import BY_GUID, BY_OPTION
+from livefw.firmware.image.names import BY_GUID
 from livefw.firmware.image.store import CERTIFICATES, Store
 from livefw.firmware.image.verify import TrustAnchor, Verified
 from livefw.text import printable, table
@@ -26,30 +26,25 @@ MOST_BYTES = 512 << 20
 _UNVERIFIED = "declared, not verified"
 
 
-def configure_info(parser: argparse.ArgumentParser) -> None:
+def configure(parser: argparse.ArgumentParser) -> None:
     """Which file, and whose trust."""
     parser.add_argument("file", metavar="FILE", help="a firmware image package, a certificate in DER, or an image")
-    _configure_machine(parser)
+    configure_machine(parser)
 
 
-def configure_verify(parser: argparse.ArgumentParser) -> None:
-    """Which package, and whose trust."""
-    parser.add_argument("file", metavar="FILE", help="a firmware image package")
-    _configure_machine(parser)
-
-
-def _configure_machine(parser: argparse.ArgumentParser) -> None:
+def configure_machine(parser: argparse.ArgumentParser) -> None:
+    """Whose trust, and which counters."""
     parser.add_argument("--trust", metavar="FILE", help="chain of trust and hashes of root keys (those of the store)")
     parser.add_argument("--store", metavar="DIR", help="the machine's store, for its trust and its counters")
     parser.add_argument("--counter", metavar="NAME=N", action="append", default=[], help="tfw, ntfw or ccafw (0)")
 
 
-def run_info(session: CommandSession, arguments: argparse.Namespace) -> int:
+def run(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Tell what a file is; what is wrong with its trust is part of the answer."""
-    machine = _machine(arguments)
+    machine = machine_of(arguments)
     with reading.opened(arguments.file) as file:
         if machine or session.json:
-            _require_size(file, arguments.file)
+            require_size(file, arguments.file)
         document = _describe(file, arguments.file, hashes=session.json)
         if machine and document["kind"] == "package":
             document["verdict"] = _verdict(file, *machine)
@@ -58,30 +53,13 @@ def run_info(session: CommandSession, arguments: argparse.Namespace) -> int:
     return ExitCode.DONE
 
 
-def run_verify(session: CommandSession, arguments: argparse.Namespace) -> int:
-    """Verify a package as LFA_PRIME would; `ImageError` with the first rule it breaks."""
-    machine = _machine(arguments)
-    if machine is None:
-        raise UsageError("image verify: the root of trust is missing", hint="name it with --trust FILE or --store DIR")
-    anchor, counters = machine
-    with reading.opened(arguments.file) as file:
-        _require_size(file, arguments.file)
-        verified = verify.verify(file, anchor, counters)
-    if not verified.images:
-        raise UsageError(f"{arguments.file} has no image that chain {anchor.chain.name} covers")
-    document = _accepted(verified)
-    names = ", ".join(row["name"] for row in document["images"])
-    session.answer(lambda: f"{printable(arguments.file)}: authentic ({names})", lambda: {"verdict": document})
-    return ExitCode.DONE
-
-
-def _require_size(file: BinaryIO, path: str) -> None:
+def require_size(file: BinaryIO, path: str) -> None:
     """A file of which all is read has to have a size that firmware has; `UsageError`."""
     if os.fstat(file.fileno()).st_size > MOST_BYTES:
         raise UsageError(f"{path} is larger than {MOST_BYTES >> 20} MiB")
 
 
-def _machine(arguments: argparse.Namespace) -> tuple[TrustAnchor, dict[Counter, int]] | None:
+def machine_of(arguments: argparse.Namespace) -> tuple[TrustAnchor, dict[Counter, int]] | None:
     """What the machine that is meant believes, and its counters; None if none is."""
     if not arguments.trust and not arguments.store:
         return None
@@ -107,7 +85,7 @@ def _describe(file: BinaryIO, path: str, *, hashes: bool) -> dict[str, Any]:
         return {"kind": "encrypted image", "size": size}
     if start[:4] == _MAGIC:
         return {"kind": "package", "size": size} | _package(file, hashes=hashes)
-    _require_size(file, path)
+    require_size(file, path)
     if start[:1] == b"\x30" and size <= certificate.MAX_CERTIFICATE:
         try:
             return {"kind": "certificate", "size": size} | _certificate(file.read(), "certificate")
@@ -187,18 +165,19 @@ def _extensions(read: Certificate) -> dict[str, Any]:
 
 def _verdict(file: BinaryIO, anchor: TrustAnchor, counters: dict[Counter, int]) -> dict[str, Any]:
     try:
-        return _accepted(verify.verify(file, anchor, counters))
+        return accepted(verify.verify(file, anchor, counters), anchor.chain)
     except ImageError as error:
         return {"authentic": False, "error": _error(error)}
 
 
-def _accepted(verified: Verified) -> dict[str, Any]:
+def accepted(verified: Verified, chain: TrustChain) -> dict[str, Any]:
+    """The document of a package that this chain verifies."""
     images = []
     for guid, image in verified.images.items():
         version = note.read(image.tail)
         images.append(
             {
-                "name": next((option for option, row in BY_OPTION.items() if row.guid == guid), str(guid)),
+                "name": chain.label(guid),
                 "guid": str(guid),
                 "version": str(version) if version.known else None,
                 "certificate": image.certificate,

@@ -5,8 +5,11 @@ import argparse
 
 from livefw.cli.image import build as image_build
 from livefw.cli.image import cab as image_cab
+from livefw.cli.image import edit as image_edit
 from livefw.cli.image import info as image_info
 from livefw.cli.image import store as image_store
+from livefw.cli.image import trust as image_trust
+from livefw.cli.image import verify as image_verify
 from livefw.cli.invocation.session import CommandSession
 from livefw.cli.parser import Below, add_below
 from livefw.cli.verbs import Manual
@@ -32,8 +35,8 @@ def _manual(*description: str, examples: tuple[tuple[str, str], ...]) -> Manual:
 
 _VERBS = {
     "info": Below(
-        image_info.configure_info,
-        image_info.run_info,
+        image_info.configure,
+        image_info.run,
         "show what is in a package, certificate or image",
         _manual(
             "Show the images and certificates of a firmware image package, or one certificate. With --trust or --store "
@@ -42,8 +45,8 @@ _VERBS = {
         ),
     ),
     "verify": Below(
-        image_info.configure_verify,
-        image_info.run_verify,
+        image_verify.configure,
+        image_verify.run,
         "tell whether a machine would take a package",
         _manual(
             "Verify a package as the firmware would: chain of trust, signatures, hashes and counters. The first rule "
@@ -51,6 +54,60 @@ _VERBS = {
             examples=(
                 VERIFY,
                 ("livefw image verify new.fip --store flash", "Use the root of trust and the counters of a store."),
+                (
+                    "livefw image verify new.fip --chain-only",
+                    "Without a root of trust: tell whether certificates, signatures and hashes fit each other.",
+                ),
+            ),
+        ),
+    ),
+    "extract": Below(
+        image_edit.configure_extract,
+        image_edit.run_extract,
+        "write the images of a package to files",
+        _manual(
+            "Write images of a firmware image package, all or those that are named, to files. A file that is there is "
+            "not overwritten.",
+            examples=(
+                ("livefw image extract new.fip --directory parts", "Write all images to parts/NAME.bin."),
+                ("livefw image extract new.fip --image rmm-fw=old.bin", "Write one."),
+            ),
+        ),
+    ),
+    "replace": Below(
+        image_edit.configure_replace,
+        image_edit.run_replace,
+        "put other images into a package",
+        _manual(
+            "Write a firmware image package anew with other images in it, as fiptool does. Nothing is signed: a "
+            "certificate for the new image has to be replaced too.",
+            examples=(
+                ("livefw image replace new.fip --image rmm-fw=rmm.bin --output next.fip", "Write it to another file."),
+                ("livefw image replace new.fip --plat-toc-flags 0x8001", "Set the platform's flags of the header."),
+            ),
+        ),
+    ),
+    "remove": Below(
+        image_edit.configure_remove,
+        image_edit.run_remove,
+        "take images out of a package",
+        _manual(
+            "Write a firmware image package anew without some of its images, as fiptool does.",
+            examples=(("livefw image remove new.fip --image rmm-fw --output less.fip", "Write it to another file."),),
+        ),
+    ),
+    "trust": Below(
+        image_trust.configure,
+        image_trust.run,
+        "make a trust file from keys and certificates",
+        _manual(
+            "Write a trust file: the chain of trust, the hash of each root key, the secure partitions of the platform, "
+            "and names of images.",
+            examples=(
+                (
+                    "livefw image trust trust.toml --root-key rot-key=keys/rot-key.pem",
+                    "Trust what is signed by this key, which may be public, private or in a certificate.",
+                ),
             ),
         ),
     ),
@@ -60,7 +117,9 @@ _VERBS = {
         "make a package with its chain of trust, for tests",
         _manual(
             "Make a firmware image package of images, with certificates for each. The keys in the directory of --keys "
-            "are used; --new-keys makes them.",
+            "are used; --new-keys makes them. A file NAME.uri there has the URI (RFC 7512) of a key that stays in a "
+            "PKCS #11 token: the program openssl signs with its engine pkcs11. --certificate takes a certificate that "
+            "is signed already; its key is then not needed.",
             examples=(BUILD,),
         ),
     ),
