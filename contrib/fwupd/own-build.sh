@@ -13,7 +13,8 @@ libsqlite3-dev liblzma-dev libjson-glib-dev libusb-1.0-0-dev zlib1g-dev libarchi
 # Nothing that the plugin does not need: no polkit, no systemd, no other plugin but fwupd's own for tests.
 options="-Dauto_features=disabled -Dman=false -Ddocs=disabled -Dintrospection=disabled -Dfirmware-packager=false \
 -Dbash_completion=false -Dfish_completion=false -Dlvfs=disabled -Dmetainfo=false -Dplugin_uefi_capsule_splash=false \
--Dtests=true -Dumockdev_tests=disabled -Dlibarchive=enabled"
+-Dtests=true -Dumockdev_tests=disabled"
+grep -qs "'libarchive'" "$source"/meson_options.txt "$source"/meson.options && options="$options -Dlibarchive=enabled"
 
 mkdir -p "$out"
 rm -f "$out"/*.patch

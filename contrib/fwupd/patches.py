@@ -84,7 +84,7 @@ def errno_kept(source: Path) -> list[Edit]:
     channel = Edit(source, "libfwupdplugin/fu-io-channel.c")
     channel.replace(r"^(/\*\*\n \* fu_io_channel_write_raw:)", HELPER.replace("\\", r"\\") + r"\1")
     channel.replace(
-        r'FWUPD_ERROR_WRITE,(\n\s*"failed to write %" G_GSIZE_FORMAT " bytes to %i: %s")',
+        r'FWUPD_ERROR_WRITE,(\n\s*"failed to write %(?:" G_GSIZE_FORMAT "|zu) bytes to %i: %s")',
         r"fu_io_channel_error_from_errno(errno),\1",
     )
     return [channel]
@@ -92,13 +92,13 @@ def errno_kept(source: Path) -> list[Edit]:
 
 def resolved(text: str, *, new: bool) -> str:
     """The plugin's source for one version of fwupd: of what it has for two, the branch that fits."""
-    pattern = r"#ifdef FU_ARM_LFA_CONTEXT_PATHS\n(.*?)#else\n(.*?)#endif\n"
+    pattern = r"#ifdef FU_ARM_LFA_FWUPD_2_1\n(.*?)#else\n(.*?)#endif\n"
     return re.sub(pattern, r"\1" if new else r"\2", text, flags=re.DOTALL)
 
 
 def make(source: Path, out: Path) -> list[Path]:
     """Write both patches; their paths."""
-    new = "fu_context_build_filename" in (source / "libfwupdplugin/fu-context.h").read_text(encoding="utf-8")
+    new = "fu_context_set_path" in (source / "libfwupdplugin/fu-context.h").read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as name:
         tree = Path(name)
 

@@ -2,6 +2,7 @@
 """The plugin in Debian's own fwupd: a module, the daemon that loads it, and its clients, on private sockets."""
 
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -27,11 +28,13 @@ PLUGIN = CHECKOUT / "contrib/fwupd/plugins/arm-lfa"
 SOURCE = CACHE / "fwupd"
 DAEMON = "/usr/libexec/fwupd/fwupd"
 PREFIX = f"{FWUPD}."
-NEEDS_ACTIVATION, NEEDS_REBOOT, USABLE = 1 << 20, 1 << 8, 1 << 29
+UPDATABLE, NEEDS_ACTIVATION, NEEDS_REBOOT, USABLE = 1 << 1, 1 << 20, 1 << 8, 1 << 29
 UNREACHABLE, IN_PROGRESS = 1 << 1, 1 << 9
 _BUS = "org.freedesktop.DBus"
 _READY = "ready for requests"
 _POLL_MS = 50
+_LOOK_S = 0.2
+"""A change of which the daemon sends no signal is noticed after this time."""
 
 
 class Ended(NamedTuple):
@@ -81,30 +84,43 @@ def lonely_bus() -> Iterator[str]:
             process.terminate()
 
 
+class Shared(NamedTuple):
+    """What all daemons of a run share, which come one after the other: a bus, and what each would compile first."""
+
+    bus: str
+    cache: Path
+
+
 @pytest.fixture(scope="session")
-def bus() -> Iterator[str]:
-    """One for all daemons of a run, which come one after the other."""
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+    """One for all daemons."""
     with lonely_bus() as path:
-        yield path
+        yield Shared(path, tmp_path_factory.mktemp("fwupd-cache"))
 
 
 class Fwupd:
     """fwupd's daemon with nothing but the plugin, and ways to talk to it."""
 
     def __init__(
-        self, folder: Path, module: Path, bus: str, root: Path, settings: Mapping[str, object], *, read_only: bool
+        self,
+        folder: Path,
+        module: Path,
+        shared: Shared,
+        root: Path,
+        settings: Mapping[str, object],
+        *,
+        read_only: bool = False,
     ) -> None:
         self.root = root
-        self._bus = bus
-        for name in ("state", "cache", "etc", "local", "run", "lock", "none"):
+        self._bus = shared.bus
+        for name in ("state", "etc", "local", "run", "lock", "none"):
             (folder / name).mkdir(exist_ok=True)
         chosen = {"PollInterval": _POLL_MS, "Engine": "sysfs", **settings}
-        lines = ["[fwupd]", "DisabledPlugins=", "AllowEmulation=true", "", "[arm_lfa]"]
+        lines = ["[fwupd]", "DisabledPlugins=", "AllowEmulation=true", "OnlyTrusted=false", "", "[arm_lfa]"]
         (folder / "etc/fwupd.conf").write_text("\n".join([*lines, *(f"{k}={v}" for k, v in chosen.items()), ""]))
         (folder / "etc/fwupd.conf").chmod(0o640)
         places = {
             "STATE_DIRECTORY": "state",
-            "CACHE_DIRECTORY": "cache",
             "CONFIGURATION_DIRECTORY": "etc",
             "LOCALCONF_DIRECTORY": "local",
             "FWUPD_LOCALSTATEDIR": "state",
@@ -117,7 +133,8 @@ class Fwupd:
             os.environ
             | {name: str(folder / place) for name, place in places.items()}
             | {
-                "DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={bus}",
+                "CACHE_DIRECTORY": str(shared.cache),
+                "DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={shared.bus}",
                 "FWUPD_SYSFSFWDIR": str(root / "sys/firmware"),
                 "FWUPD_LIBDIR_PKG": str(module),
                 "FWUPD_DATADIR_QUIRKS": str(module / "quirks"),
@@ -146,35 +163,34 @@ class Fwupd:
         self._reader = threading.Thread(target=self.log.extend, args=(self.popen.stdout,), name="fwupd log")
         self._reader.start()
 
-        while not self._bus_call("NameHasOwner", "s", FWUPD)[0]:
-            assert self.popen.poll() is None, "".join(self.log)
+        with self._client() as client:
+            while not client.call(_of_the_bus("NameHasOwner", "s", FWUPD))[0]:
+                assert self.popen.poll() is None, "".join(self.log)
 
     def call(self, member: str, signature: str = "", *body: Any) -> tuple[Any, ...]:
         """One call on a connection of its own."""
-        return self._ask(MethodCall("/", FWUPD, member, signature, body, FWUPD))
+        with self._client() as client:
+            return client.call(MethodCall("/", FWUPD, member, signature, body, FWUPD))
 
-    def _bus_call(self, member: str, signature: str = "", *body: Any) -> tuple[Any, ...]:
-        return self._ask(MethodCall("/org/freedesktop/DBus", _BUS, member, signature, body, _BUS))
-
-    def _ask(self, call: MethodCall) -> tuple[Any, ...]:
+    @contextmanager
+    def _client(self) -> Iterator[Client]:
         with Client(self._bus, timeout=60) as client:
-            client.call(MethodCall("/org/freedesktop/DBus", _BUS, "Hello", destination=_BUS))
-            return client.call(call)
+            client.call(_of_the_bus("Hello"))
+            yield client
 
     def devices(self) -> dict[str, dict[str, Any]]:
-        """All devices by the GUID in the kernel's spelling."""
-        try:
-            (found,) = self.call("GetDevices")
-        except CallFailed:
-            return {}
-        plain = [{key: value.value for key, value in each.items()} for each in found]
-        return {each["Guid"][0]: each for each in plain if each["Plugin"] == "arm_lfa"}
+        """All devices of the plugin by their first GUID, which is the one in the kernel's spelling."""
+        with self._client() as client:
+            return _devices(client)
 
     def device(self, guid: str, until: Callable[[dict[str, Any]], object] = lambda _: True) -> dict[str, Any]:
-        """A device, once something is true of it; the daemon looks at it twenty times a second."""
-        while not until(found := self.devices()[guid]):
-            assert self.popen.poll() is None, "".join(self.log)
-        return found
+        """A device, once something is true of it."""
+        with self._client() as client:
+            client.call(_of_the_bus("AddMatch", "s", f"type='signal',interface='{FWUPD}'"))
+            while not until(found := _devices(client)[guid]):
+                assert self.popen.poll() is None, "".join(self.log)
+                select.select([client], [], [], _LOOK_S)
+            return found
 
     def activate(self, guid: str) -> Ended:
         """Activate a component, once the daemon has seen that its image is pending."""
@@ -213,6 +229,19 @@ class Fwupd:
             assert self.popen.stdout is not None
             self.popen.stdout.close()
         return "".join(self.log)
+
+
+def _of_the_bus(member: str, signature: str = "", *body: Any) -> MethodCall:
+    return MethodCall("/org/freedesktop/DBus", _BUS, member, signature, body, _BUS)
+
+
+def _devices(client: Client) -> dict[str, dict[str, Any]]:
+    try:
+        (found,) = client.call(MethodCall("/", FWUPD, "GetDevices", destination=FWUPD))
+    except CallFailed:
+        return {}
+    plain = [{key: value.value for key, value in each.items()} for each in found]
+    return {each["Guid"][0]: each for each in plain if each["Plugin"] == "arm_lfa"}
 
 
 Start = Callable[..., Fwupd]
@@ -272,12 +301,12 @@ def mount(folder: Path) -> Iterator[Mounts]:
 
 
 @pytest.fixture
-def start(folder: Path, module: Path, bus: str, mount: Mounts) -> Iterator[Start]:
+def start(folder: Path, module: Path, shared: Shared, mount: Mounts) -> Iterator[Start]:
     """Start the daemon for what is mounted, with keys of its configuration."""
     with ExitStack() as stack:
 
         def begin(*, read_only: bool = False, **settings: object) -> Fwupd:
-            made = Fwupd(folder, module, bus, mount.root, settings, read_only=read_only)
+            made = Fwupd(folder, module, shared, mount.root, settings, read_only=read_only)
             stack.callback(made.end)
             mount.settle = made.devices
             return made

@@ -18,29 +18,29 @@ from typing import Any
 from livefw.machine.config import load
 
 from ..truth.world import RMM_GUID
-from .conftest import PLUGIN, Fwupd, Mounts, built, lonely_bus
+from .conftest import PLUGIN, Fwupd, Mounts, Shared, built, lonely_bus
 
 OUT = PLUGIN / "tests/arm-lfa-setup.json"
 _TAG = "emulation-tag"
 
 
 @contextmanager
-def _daemon(folder: Path, module: Path, bus: str, mounts: Mounts) -> Iterator[Fwupd]:
-    made = Fwupd(folder, module, bus, mounts.root, {}, read_only=False)
+def _daemon(folder: Path, module: Path, shared: Shared, mounts: Mounts) -> Iterator[Fwupd]:
+    made = Fwupd(folder, module, shared, mounts.root, {})
     try:
         yield made
     finally:
         made.end()
 
 
-def record(folder: Path, module: Path, bus: str) -> dict[str, Any]:
+def record(folder: Path, module: Path, shared: Shared) -> dict[str, Any]:
     """The events of the RMM of a modelled machine, when it is listed."""
     mounts, archive = Mounts(folder), folder / "recorded.zip"
     mounts(replace(load("vera"), driver="nv3"))
     try:
-        with _daemon(folder, module, bus, mounts) as daemon:
+        with _daemon(folder, module, shared, mounts) as daemon:
             _run(daemon, _TAG, RMM_GUID)
-        with _daemon(folder, module, bus, mounts) as daemon:  # what is tagged is recorded from the next start on
+        with _daemon(folder, module, shared, mounts) as daemon:  # what is tagged is recorded from the next start on
             _run(daemon, "emulation-save", str(archive))
     finally:
         mounts.close()
@@ -50,6 +50,14 @@ def record(folder: Path, module: Path, bus: str) -> dict[str, Any]:
     for device in found["UsbDevices"]:
         device["Created"] = "2026-11-01T00:00:00Z"
     return found
+
+
+def zipped(folder: Path) -> Path:
+    """What was recorded, as fwupd reads it."""
+    file = folder / "recording.zip"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.write(OUT, "setup.json")
+    return file
 
 
 def _run(daemon: Fwupd, *words: str) -> None:
@@ -63,7 +71,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="lfr") as name, lonely_bus() as bus:
         folder = Path(name)
         built(folder / "module")
-        OUT.write_text(json.dumps(record(folder, folder / "module", bus), indent=2) + "\n")
+        OUT.write_text(json.dumps(record(folder, folder / "module", Shared(bus, folder)), indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -11,13 +11,16 @@ from typing import Any
 import pytest
 
 from livefw.abi.guid import Guid
+from livefw.archive import cab
+from livefw.archive.cab import CabImage
+from livefw.archive.metainfo import Metainfo
 from livefw.kernel.lfa import VERSIONS
 from livefw.machine.config import Grid, MachineConfig, load, platforms
 from livefw.machine.faults import FaultRequest
 
 from ..truth.world import RMM_GUID, SCP_GUID
 from . import record
-from .conftest import NEEDS_ACTIVATION, NEEDS_REBOOT, UNREACHABLE, USABLE, Mounts, Start
+from .conftest import NEEDS_ACTIVATION, NEEDS_REBOOT, UNREACHABLE, USABLE, Mounts, Shared, Start
 
 BL31_GUID = "47d4086d-4cfe-9846-9b95-2950cbbd5a00"
 WITH_LFA = [name for name in platforms() if load(name).all_components]
@@ -34,7 +37,7 @@ def _problems(device: dict[str, Any]) -> int:
 def test_every_component_is_a_device(platform: str, driver: str, mount: Mounts, start: Start) -> None:
     config = replace(load(platform), driver=driver)
     mount(config)
-    shown = start().devices()
+    shown = start(PollInterval=3_600_000).devices()
     assert shown.keys() == {spec.guid for spec in config.all_components}
     tells_versions = config.agent == "bet1"
     for spec in config.all_components:
@@ -137,7 +140,7 @@ def test_a_component_that_comes_is_shown_after_the_activation(mount: Mounts, sta
 
 def test_many_components(mount: Mounts, start: Start) -> None:
     mount(MachineConfig(name="grid", driver="nv3", agent="bet1", grid=Grid(count=256)))
-    daemon = start(PollInterval=5000)
+    daemon = start(PollInterval=3_600_000)
     assert len(daemon.devices()) == 256
 
 
@@ -168,6 +171,27 @@ def test_fwupds_own_test_of_the_plugin(module: Path, tmp_path: Path) -> None:
     assert (done.returncode, done.stdout.count("\nok ")) == (0, 7), done.stdout + done.stderr
 
 
-def test_the_recording_is_what_the_plugin_reads(module: Path, bus: str, folder: Path) -> None:
+def test_the_recording_is_what_the_plugin_reads(module: Path, shared: Shared, folder: Path) -> None:
     """Of its emulation fwupd knows no activation, so only the listing is recorded."""
-    assert record.record(folder, module, bus) == json.loads(record.OUT.read_text())
+    assert record.record(folder, module, shared) == json.loads(record.OUT.read_text())
+
+
+def test_fwupdtool_replays_the_recording(mount: Mounts, start: Start, folder: Path) -> None:
+    """On a machine without LFA; Debian's own tool finds the component by either GUID, in what was recorded."""
+    (mount.root / "sys/firmware").mkdir(parents=True)
+    daemon = start()
+    assert daemon.devices() == {}
+    assert "Json" not in daemon.end()
+    recorded, archive = record.zipped(folder), folder / "image.cab"
+    about = Metainfo("org.example.fw", "Example", (Guid.parse(RMM_GUID).efi.lower(),), "9.9", "image.bin")
+    archive.write_bytes(cab.write(CabImage(about, b"image")))
+    done = subprocess.run(
+        ["fwupdtool", "emulation-load", recorded, archive, "--plugins=arm_lfa"],
+        env=daemon.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    said = "[Realm Management Monitor (RMM)] does not currently allow updates"
+    assert (done.returncode, said in done.stderr) == (1, True), done.stdout + done.stderr

@@ -66,7 +66,7 @@ def test_the_patches_apply(module: Path, tmp_path: Path) -> None:
     plugin = Path(made[0]).read_text()
     for line in ("+  'arm-lfa': false,", "+    rw_directories += '-/sys/firmware/lfa'", "+plugins/arm-lfa/ @livefw"):
         assert line in plugin
-    assert "FU_ARM_LFA_CONTEXT_PATHS" not in plugin
+    assert "FU_ARM_LFA_FWUPD_2_1" not in plugin
     assert all(f"/plugins/arm-lfa/{each.relative_to(PLUGIN)}" in plugin for each in PLUGIN.rglob("*.*"))
 
 

@@ -78,13 +78,17 @@ headers() {
     rm -rf "$1/generated"
     mkdir -p "$1/generated/libfwupd" "$1/generated/libfwupdplugin"
     # One process for all: to start one, and jinja2 in it, takes longer than its work.
-    "$python" - "$1/source/libfwupdplugin" "$1/generated/libfwupdplugin" <<'END' ||
+    "$python" - "$1/source" "$1/generated" <<'END' ||
 import pathlib, runpy, sys
 source, out = map(pathlib.Path, sys.argv[1:])
-for each in sorted(source.glob("*.rs")):
-    made = [f"{out}/{each.stem}-struct.{ext}" for ext in "ch"]
-    sys.argv = ["rustgen.py", str(each), *made, "--include", "fwupd.h", "--prefix", "Fu"]
-    runpy.run_path(f"{source}/rustgen.py", run_name="__main__")
+generator = source / "libfwupdplugin/rustgen.py"
+newer = "--outc" in generator.read_text(encoding="utf-8")  # from 2.1 on
+for each in sorted(source.glob("libfwupd*/*.rs")):
+    made = [f"{out}/{each.parent.name}/{each.stem}-struct.{ext}" for ext in "ch"]
+    made = ["--outc", made[0], "--outh", made[1]] if newer else made
+    about = ["--include", "fwupd.h", "--prefix", "Fu"] if each.parent.name == "libfwupdplugin" else []
+    sys.argv = [generator.name, str(each), *made, *(about or ["--include", "libfwupd/fwupd-build.h"])]
+    runpy.run_path(str(generator), run_name="__main__")
 END
         die "fwupd's generator failed; does $python have jinja2?"
     upstream=$(sed -n "s/^ *version: '\([0-9.]*\)'.*/\1/p" "$1/source/meson.build" | head -n 1)
@@ -97,12 +101,14 @@ END
     touch "$1/generated/done"
 }
 
-# compile DIRECTORY OUT SOURCES AND OPTIONS: against the libraries of the fwupd that is installed.
+# compile DIRECTORY OUT MAIN OPTIONS: the plugin with one more source, against the libraries of the fwupd that is
+# installed. In one piece: to read the headers takes longer than all the rest.
 compile() {
     headers "$1"
     source=$1
     out=$2
-    shift 2
+    main=$3
+    shift 3
     mkdir -p "${out%/*}"
     lib=$(where)
     # Headers that were fetched are not where their pkg-config files say.
@@ -117,16 +123,18 @@ compile() {
         # shellcheck disable=SC2086
         includes=$(pkg-config --cflags $modules)
     fi
+    # What differs from one version of fwupd to another; patches.py leaves the part that fits.
+    grep -qs fu_context_set_path "$source/source/libfwupdplugin/fu-context.h" && set -- -DFU_ARM_LFA_FWUPD_2_1 "$@"
     # Without the packages for developers the libraries have only the names by which programs find them.
     triplet=$(dirname "$lib")
     # shellcheck disable=SC2086
-    ${CC:-cc} -std=c11 -O2 -g -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers -Wno-cast-function-type \
-        -D_GNU_SOURCE -DG_LOG_DOMAIN='"FuPluginArmLfa"' -Wl,-z,relro,-z,now \
-        -I"$source/generated" -I"$source/source" -I"$source/source/libfwupd" -I"$source/generated/libfwupd" \
-        -I"$source/source/libfwupdplugin" -I"$source/generated/libfwupdplugin" -I"$plugin" $includes ${CFLAGS-} \
-        -o "$out" "$@" "$plugin"/fu-arm-lfa-backend.c "$plugin"/fu-arm-lfa-device.c "$plugin"/fu-arm-lfa-livefwd.c \
-        "$plugin"/fu-arm-lfa-verdict.c "$lib/libfwupdplugin.so" "$triplet"/libfwupd.so.? -L"$triplet" \
-        -l:libgio-2.0.so.0 -l:libgobject-2.0.so.0 -l:libglib-2.0.so.0 -Wl,-rpath,"$lib" -Wl,-rpath-link,"$lib"
+    for each in "$plugin"/fu-arm-lfa-*.c "$main"; do printf '#include "%s"\n' "$each"; done |
+        ${CC:-cc} -std=c11 -O2 -g -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers \
+            -Wno-cast-function-type -D_GNU_SOURCE -DG_LOG_DOMAIN='"FuPluginArmLfa"' -Wl,-z,relro,-z,now \
+            -I"$source/generated" -I"$source/source" -I"$source/source/libfwupd" -I"$source/generated/libfwupd" \
+            -I"$source/source/libfwupdplugin" -I"$source/generated/libfwupdplugin" -I"$plugin" $includes ${CFLAGS-} \
+            -o "$out" "$@" -x c - -x none "$lib/libfwupdplugin.so" "$triplet"/libfwupd.so.? -L"$triplet" \
+            -l:libgio-2.0.so.0 -l:libgobject-2.0.so.0 -l:libglib-2.0.so.0 -Wl,-rpath,"$lib" -Wl,-rpath-link,"$lib"
 }
 
 [ $# -ge 1 ] || die "usage: build.sh fetch|headers DIRECTORY | module|self-test DIRECTORY OUT | where"
@@ -134,10 +142,10 @@ case $1 in
     fetch) fetch "$(realpath -m "$2")" ;;
     headers) headers "$(realpath -m "$2")" ;;
     module)
-        compile "$(realpath -m "$2")" "$3/libfu_plugin_arm_lfa.so" -fPIC -shared -fvisibility=hidden -Wl,-z,defs \
-            "$here/module.c"
+        compile "$(realpath -m "$2")" "$3/libfu_plugin_arm_lfa.so" "$here/module.c" \
+            -fPIC -shared -fvisibility=hidden -Wl,-z,defs
         ;;
-    self-test) compile "$(realpath -m "$2")" "$3/arm-lfa-self-test" "$plugin"/fu-self-test.c "$plugin"/fu-arm-lfa-plugin.c ;;
+    self-test) compile "$(realpath -m "$2")" "$3/arm-lfa-self-test" "$plugin/fu-self-test.c" ;;
     where) where ;;
     *) die "there is no $1" ;;
 esac

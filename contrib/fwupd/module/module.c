@@ -4,11 +4,9 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
-/* The plugin as a module for an installed daemon. Such a plugin has no type of its own: its
- * functions are in a table, and they ask for nothing but a FuPlugin. */
+/* The plugin as a module for an installed daemon, compiled together with its sources. Such a plugin
+ * has no type of its own: its functions are in a table, and they ask for nothing but a FuPlugin. */
 #include <gmodule.h>
-
-#include "fu-arm-lfa-plugin.c"
 
 G_MODULE_EXPORT void
 fu_plugin_init_vfuncs(FuPluginVfuncs *vfuncs)

@@ -23,7 +23,7 @@ G_DEFINE_TYPE(FuArmLfaBackend, fu_arm_lfa_backend, FU_TYPE_BACKEND)
 static gchar *
 fu_arm_lfa_backend_build_path(FuArmLfaBackend *self)
 {
-#ifdef FU_ARM_LFA_CONTEXT_PATHS
+#ifdef FU_ARM_LFA_FWUPD_2_1
 	FuContext *ctx = fu_backend_get_context(FU_BACKEND(self));
 	return fu_context_build_filename(ctx, NULL, FU_PATH_KIND_SYSFSDIR_FW, "lfa", NULL);
 #else
@@ -100,6 +100,21 @@ fu_arm_lfa_backend_get_busy(FuArmLfaBackend *self)
 }
 
 /* one activation at a time: the firmware holds one component at most */
+gboolean
+fu_arm_lfa_backend_begin(FuArmLfaBackend *self, GError **error)
+{
+	g_return_val_if_fail(FU_IS_ARM_LFA_BACKEND(self), FALSE);
+	if (self->busy) {
+		g_set_error_literal(error,
+				    FWUPD_ERROR,
+				    FWUPD_ERROR_BUSY,
+				    "another activation is under way");
+		return FALSE;
+	}
+	self->busy = TRUE;
+	return TRUE;
+}
+
 void
 fu_arm_lfa_backend_set_busy(FuArmLfaBackend *self, gboolean busy)
 {
@@ -184,7 +199,5 @@ fu_arm_lfa_backend_new(FuContext *ctx)
 			    FU_ARM_LFA_BACKEND_NAME,
 			    "context",
 			    ctx,
-			    "device-gtype",
-			    FU_TYPE_UDEV_DEVICE,
 			    NULL);
 }

@@ -20,5 +20,8 @@ fu_arm_lfa_backend_rescan(FuArmLfaBackend *self, GError **error) G_GNUC_WARN_UNU
     G_GNUC_NON_NULL(1);
 gboolean
 fu_arm_lfa_backend_get_busy(FuArmLfaBackend *self) G_GNUC_NON_NULL(1);
+gboolean
+fu_arm_lfa_backend_begin(FuArmLfaBackend *self, GError **error) G_GNUC_WARN_UNUSED_RESULT
+    G_GNUC_NON_NULL(1);
 void
 fu_arm_lfa_backend_set_busy(FuArmLfaBackend *self, gboolean busy) G_GNUC_NON_NULL(1);

@@ -47,7 +47,7 @@ fu_arm_lfa_test_write(FuArmLfaFixture *fixture,
 }
 
 static void
-fu_arm_lfa_test_add(FuArmLfaFixture *fixture, const gchar *guid)
+fu_arm_lfa_test_make(FuArmLfaFixture *fixture, const gchar *guid)
 {
 	const gchar *attrs[][2] = {{"name", "TEST\n"},
 				   {"current_version", "1.0\n"},
@@ -75,14 +75,21 @@ fu_arm_lfa_test_set_up(FuArmLfaFixture *fixture, gconstpointer user_data)
 
 	fixture->path = g_dir_make_tmp("arm-lfa-XXXXXX", &error);
 	g_assert_no_error(error);
-	(void)g_setenv("FWUPD_SYSFSFWDIR", fixture->path, TRUE);
-	fu_arm_lfa_test_add(fixture, GUID_SCP);
+	fu_arm_lfa_test_make(fixture, GUID_SCP);
 	fu_arm_lfa_test_write(fixture, "not-a-guid", "name", "nothing\n");
 
+#ifdef FU_ARM_LFA_FWUPD_2_1
+	fixture->ctx = fu_context_new_full(FU_CONTEXT_FLAG_NO_QUIRKS);
+	fu_context_set_path(fixture->ctx, FU_PATH_KIND_SYSFSDIR_FW, fixture->path);
+	ret = fu_context_load(fixture->ctx, progress, FU_CONTEXT_LOAD_FLAG_NONE, &error);
+	fu_progress_reset(progress);
+#else
+	(void)g_setenv("FWUPD_SYSFSFWDIR", fixture->path, TRUE);
 	fixture->ctx = fu_context_new();
 	ret = fu_context_load_quirks(fixture->ctx,
 				     FU_QUIRKS_LOAD_FLAG_NO_CACHE | FU_QUIRKS_LOAD_FLAG_NO_VERIFY,
 				     &error);
+#endif
 	g_assert_no_error(error);
 	g_assert_true(ret);
 	fixture->plugin = fu_plugin_new_from_gtype(fu_arm_lfa_plugin_get_type(), fixture->ctx);
@@ -179,7 +186,7 @@ fu_arm_lfa_plugin_uevent_func(FuArmLfaFixture *fixture, gconstpointer user_data)
 				"net",
 				NULL);
 	fu_arm_lfa_test_write(fixture, GUID_SCP, "activation_pending", "0\n");
-	fu_arm_lfa_test_add(fixture, GUID_RMM);
+	fu_arm_lfa_test_make(fixture, GUID_RMM);
 	ret = fu_plugin_runner_backend_device_changed(fixture->plugin, stranger, &error);
 	g_assert_no_error(error);
 	g_assert_true(ret);
@@ -231,137 +238,55 @@ fu_arm_lfa_plugin_activate_func(FuArmLfaFixture *fixture, gconstpointer user_dat
 	g_assert_cmpstr(text, ==, "1\n");
 }
 
+typedef enum {
+	PENDING = 1 << 0, /* the flag is still set afterwards */
+	IN_PARTS = 1 << 1,
+	TELLS = 1 << 2, /* the driver has last_error */
+	SLOW = 1 << 3,
+	RMM = 1 << 4,
+} FuArmLfaVerdictFlags;
+
 typedef struct {
-	const gchar *guid;
 	const gchar *version;
 	const gchar *version_pending;
 	const gchar *version_after;
-	gboolean pending_after;
-	gboolean in_parts;
-	gboolean tells_last_error;
+	guint flags;
 	gint errnum;
-	guint seconds;
 	FuArmLfaOutcome outcome;
 } FuArmLfaVerdictCase;
 
 static void
 fu_arm_lfa_verdict_func(void)
 {
+	const FuArmLfaOutcome activated = FU_ARM_LFA_OUTCOME_ACTIVATED;
+	const FuArmLfaOutcome failed = FU_ARM_LFA_OUTCOME_FAILED;
+	const FuArmLfaOutcome refused = FU_ARM_LFA_OUTCOME_REFUSED;
+	const FuArmLfaOutcome unknown = FU_ARM_LFA_OUTCOME_UNKNOWN;
 	const FuArmLfaVerdictCase cases[] = {
 	    /* what runs decides first */
-	    {GUID_SCP,
-	     "1.0",
-	     "1.1",
-	     "1.1",
-	     FALSE,
-	     FALSE,
-	     FALSE,
-	     0,
-	     0,
-	     FU_ARM_LFA_OUTCOME_ACTIVATED},
-	    {GUID_SCP, "1.0", "1.1", "1.1", TRUE, FALSE, FALSE, 0, 0, FU_ARM_LFA_OUTCOME_ACTIVATED},
-	    {GUID_SCP, "1.0", NULL, "1.1", TRUE, FALSE, FALSE, 0, 0, FU_ARM_LFA_OUTCOME_ACTIVATED},
-	    {GUID_SCP, "", "1.1", "1.1", TRUE, FALSE, FALSE, 0, 0, FU_ARM_LFA_OUTCOME_ACTIVATED},
-	    {GUID_SCP,
-	     "1.0",
-	     "1.1",
-	     "1.1",
-	     FALSE,
-	     FALSE,
-	     FALSE,
-	     ECANCELED,
-	     0,
-	     FU_ARM_LFA_OUTCOME_ACTIVATED},
-	    {GUID_SCP, "1.0", "1.1", "1.0", FALSE, FALSE, FALSE, 0, 0, FU_ARM_LFA_OUTCOME_UNKNOWN},
-	    {GUID_SCP, "1.0", "1.1", "1.2", FALSE, FALSE, FALSE, 0, 0, FU_ARM_LFA_OUTCOME_UNKNOWN},
-	    {GUID_SCP, "1.0", NULL, "1.0", FALSE, FALSE, FALSE, 0, 0, FU_ARM_LFA_OUTCOME_UNKNOWN},
+	    {"1.0", "1.1", "1.1", 0, 0, activated},
+	    {"1.0", "1.1", "1.1", PENDING, 0, activated},
+	    {"1.0", NULL, "1.1", PENDING, 0, activated},
+	    {"", "1.1", "1.1", PENDING, 0, activated},
+	    {"1.0", "1.1", "1.1", 0, ECANCELED, activated},
+	    {"1.0", "1.1", "1.0", 0, 0, unknown},
+	    {"1.0", "1.1", "1.2", 0, 0, unknown},
+	    {"1.0", NULL, "1.0", 0, 0, unknown},
 	    /* then the flag, except of an RMM */
-	    {GUID_SCP, "", NULL, "", FALSE, FALSE, FALSE, 0, 0, FU_ARM_LFA_OUTCOME_ACTIVATED},
-	    {GUID_SCP, "", NULL, "", TRUE, FALSE, FALSE, 0, 0, FU_ARM_LFA_OUTCOME_UNKNOWN},
-	    {GUID_RMM, "", NULL, "", FALSE, FALSE, FALSE, 0, 0, FU_ARM_LFA_OUTCOME_UNKNOWN},
-	    {GUID_SCP,
-	     "1.0",
-	     "1.1",
-	     "1.0",
-	     FALSE,
-	     FALSE,
-	     FALSE,
-	     ECANCELED,
-	     0,
-	     FU_ARM_LFA_OUTCOME_UNKNOWN},
+	    {"", NULL, "", 0, 0, activated},
+	    {"", NULL, "", PENDING, 0, unknown},
+	    {"", NULL, "", RMM, 0, unknown},
+	    {"1.0", "1.1", "1.0", 0, ECANCELED, unknown},
 	    /* then the errno, unless what was aborted may go on */
-	    {GUID_SCP,
-	     "1.0",
-	     "1.1",
-	     "1.0",
-	     TRUE,
-	     FALSE,
-	     FALSE,
-	     ECANCELED,
-	     0,
-	     FU_ARM_LFA_OUTCOME_FAILED},
-	    {GUID_SCP,
-	     "1.0",
-	     "1.1",
-	     "1.0",
-	     TRUE,
-	     TRUE,
-	     FALSE,
-	     ECANCELED,
-	     0,
-	     FU_ARM_LFA_OUTCOME_UNKNOWN},
-	    {GUID_SCP,
-	     "1.0",
-	     "1.1",
-	     "1.0",
-	     TRUE,
-	     FALSE,
-	     FALSE,
-	     ECANCELED,
-	     10,
-	     FU_ARM_LFA_OUTCOME_UNKNOWN},
-	    {GUID_SCP,
-	     "1.0",
-	     "1.1",
-	     "1.0",
-	     TRUE,
-	     FALSE,
-	     FALSE,
-	     EBUSY,
-	     0,
-	     FU_ARM_LFA_OUTCOME_REFUSED},
-	    {GUID_SCP,
-	     "1.0",
-	     "1.1",
-	     "1.0",
-	     TRUE,
-	     FALSE,
-	     FALSE,
-	     EINVAL,
-	     0,
-	     FU_ARM_LFA_OUTCOME_REFUSED},
-	    {GUID_SCP,
-	     "1.0",
-	     "1.1",
-	     "1.0",
-	     TRUE,
-	     FALSE,
-	     TRUE,
-	     EINVAL,
-	     0,
-	     FU_ARM_LFA_OUTCOME_FAILED},
-	    {GUID_SCP, "1.0", "1.1", "1.0", TRUE, FALSE, TRUE, EIO, 0, FU_ARM_LFA_OUTCOME_FAILED},
-	    {GUID_SCP, "1.0", "1.1", "1.0", TRUE, FALSE, FALSE, EIO, 0, FU_ARM_LFA_OUTCOME_UNKNOWN},
-	    {GUID_SCP,
-	     "1.0",
-	     "1.1",
-	     "1.0",
-	     TRUE,
-	     FALSE,
-	     FALSE,
-	     EPIPE,
-	     0,
-	     FU_ARM_LFA_OUTCOME_FAILED},
+	    {"1.0", "1.1", "1.0", PENDING, ECANCELED, failed},
+	    {"1.0", "1.1", "1.0", PENDING | IN_PARTS, ECANCELED, unknown},
+	    {"1.0", "1.1", "1.0", PENDING | SLOW, ECANCELED, unknown},
+	    {"1.0", "1.1", "1.0", PENDING, EBUSY, refused},
+	    {"1.0", "1.1", "1.0", PENDING, EINVAL, refused},
+	    {"1.0", "1.1", "1.0", PENDING | TELLS, EINVAL, failed},
+	    {"1.0", "1.1", "1.0", PENDING | TELLS, EIO, failed},
+	    {"1.0", "1.1", "1.0", PENDING, EIO, unknown},
+	    {"1.0", "1.1", "1.0", PENDING, EPIPE, failed},
 	};
 	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
 		const FuArmLfaVerdictCase *row = &cases[i];
@@ -369,23 +294,27 @@ fu_arm_lfa_verdict_func(void)
 					.capable = TRUE,
 					.pending = TRUE,
 					.pending_known = TRUE,
-					.in_parts = row->in_parts,
+					.in_parts = (row->flags & IN_PARTS) > 0,
 					.can_force = TRUE,
-					.tells_last_error = row->tells_last_error,
+					.tells_last_error = (row->flags & TELLS) > 0,
 					.version = (gchar *)row->version,
 					.version_pending = (gchar *)row->version_pending};
 		FuArmLfaState after = before;
 		FuArmLfaWrite wr = {.opened = TRUE,
 				    .errnum = row->errnum,
-				    .elapsed = row->seconds * G_USEC_PER_SEC};
+				    .elapsed = row->flags & SLOW ? 10 * G_USEC_PER_SEC : 0};
 		FuArmLfaOutcome outcome;
 		g_autoptr(GError) error = NULL;
 
 		after.version = (gchar *)row->version_after;
 		after.version_pending = NULL;
-		after.pending = row->pending_after;
+		after.pending = (row->flags & PENDING) > 0;
 		g_test_message("row %u", i);
-		outcome = fu_arm_lfa_verdict(row->guid, &before, &after, &wr, &error);
+		outcome = fu_arm_lfa_verdict(row->flags & RMM ? GUID_RMM : GUID_SCP,
+					     &before,
+					     &after,
+					     &wr,
+					     &error);
 		g_assert_cmpint(outcome, ==, row->outcome);
 		g_assert_true((error == NULL) == (outcome == FU_ARM_LFA_OUTCOME_ACTIVATED));
 		g_assert_true(g_error_matches(error, FWUPD_ERROR, FWUPD_ERROR_TIMED_OUT) ==
