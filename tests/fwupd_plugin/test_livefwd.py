@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Activations that the plugin hands to livefwd: its checks, its policy, its history, and its words."""
+"""What the plugin hands to livefwd, activations and images: its checks, its policy, its history, and its words."""
 
 import os
 import socket
@@ -8,20 +8,26 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import NAMESPACE_DNS, uuid5
 
 import pytest
 
+from livefw.archive import cab
+from livefw.archive.cab import CabImage
+from livefw.archive.metainfo import Metainfo
 from livefw.machine.config import load
 from livefw.machine.faults import FaultRequest
 from livefw.machine.machine import Machine
 
-from ..daemon.conftest import Daemon
+from ..daemon.conftest import Daemon, bmc
 from ..truth.world import RMM_GUID, SCP_GUID
-from .conftest import Ended, Mounts, Start
+from .conftest import NEEDS_ACTIVATION, UPDATABLE, Ended, Mounts, Start
 from .test_activation import Waiting, in_progress
 
 pytestmark = pytest.mark.fuse
 NOBODY = 65534
+__all__ = ["bmc"]
+PMFW, TMPM = (str(uuid5(NAMESPACE_DNS, f"LIVEFW\\redfish&model/{name}")) for name in ("pmfw-a", "tmpm"))
 
 
 @pytest.fixture
@@ -130,3 +136,43 @@ def test_without_livefwd_auto_is_sysfs(machine: Machine, start: Start, folder: P
     daemon = start(Engine="auto", LivefwdSocket=folder / "nowhere")
     assert daemon.activate(RMM_GUID) == Ended()
     assert len(machine.platform.commits()) == 1
+
+
+def _archive(folder: Path, image: bytes, guid: str) -> str:
+    about = Metainfo("org.example.fw", "Example", (guid,), "9.9", "image.bin", summary="For tests")
+    file = folder / "image.cab"
+    file.write_bytes(cab.write(CabImage(about, image)))
+    return str(file)
+
+
+def test_fwupdmgr_installs_by_livefwd(bmc: Path, start: Start, folder: Path) -> None:
+    """On a machine without LFA, whose BMC takes images: what is staged so, livefwd also activates."""
+    place = folder / "livefwd"
+    place.mkdir()
+    livefwd = Daemon(place, bmc)
+    try:
+        livefwd.hear("READY=1")
+        daemon = start(Engine="livefwd", LivefwdSocket=livefwd.path)
+        assert all(each["Flags"] & UPDATABLE for each in daemon.devices().values())
+        installed = daemon.fwupdmgr("install", _archive(folder, b"version=1.9.0", PMFW))
+        assert installed.returncode == 0, installed.stdout + installed.stderr
+        assert daemon.devices()[PMFW]["Flags"] & NEEDS_ACTIVATION
+        forged = daemon.fwupdmgr("install", _archive(folder, b"forged", TMPM))
+        assert (forged.returncode, "authentic" in forged.stderr) == (1, True), forged.stdout + forged.stderr
+        document, history, _ = livefwd.call("History", "ss", "", "")
+        assert ("fwupd" in history, '"staged"' in document) == (True, True), history
+
+        assert daemon.activate(PMFW) == Ended()
+        device = daemon.devices()[PMFW]
+        assert (device["Version"], device["Flags"] & NEEDS_ACTIVATION) == ("1.9.0", 0)
+    finally:
+        with suppress(OSError):
+            livefwd.end()
+    alone = daemon.fwupdmgr("install", _archive(folder, b"version=2.0.0", TMPM))
+    assert (alone.returncode, "livefwd does not" in alone.stderr) == (1, True), alone.stdout + alone.stderr
+
+
+def test_what_lfa_has_takes_no_image(machine: Machine, start: Start, folder: Path) -> None:
+    done = start().fwupdmgr("install", _archive(folder, b"image", RMM_GUID))
+    assert (done.returncode, "is not updatable" in done.stderr) == (1, True), done.stdout + done.stderr
+    assert machine.platform.commits() == ()

@@ -241,6 +241,10 @@ fu_arm_lfa_device_poll(FuDevice *device, GError **error)
 	FuArmLfaDevice *self = FU_ARM_LFA_DEVICE(device);
 	g_autoptr(GError) error_local = NULL;
 
+	/* of an emulated device was recorded what it reads once */
+	if (fu_device_has_flag(device, FWUPD_DEVICE_FLAG_EMULATED))
+		return TRUE;
+
 	/* an error would end the polling */
 	if (!fu_arm_lfa_device_refresh(self, &error_local))
 		g_debug("ignoring: %s", error_local->message);
@@ -500,17 +504,6 @@ fu_arm_lfa_device_activate_sysfs(FuArmLfaDevice *self,
 	return outcome == FU_ARM_LFA_OUTCOME_ACTIVATED;
 }
 
-/* a service that is installed knows policies and checks, so it is not evaded when it is down */
-static gboolean
-fu_arm_lfa_device_use_livefwd(FuArmLfaDevice *self)
-{
-	if (g_strcmp0(self->engine, "livefwd") == 0)
-		return TRUE;
-	if (g_strcmp0(self->engine, "sysfs") == 0)
-		return FALSE;
-	return g_file_test(self->socket, G_FILE_TEST_EXISTS);
-}
-
 gboolean
 fu_arm_lfa_device_activate_component(FuArmLfaDevice *self, FuProgress *progress, GError **error)
 {
@@ -521,13 +514,8 @@ fu_arm_lfa_device_activate_component(FuArmLfaDevice *self, FuProgress *progress,
 	g_return_val_if_fail(FU_IS_ARM_LFA_DEVICE(self), FALSE);
 	g_return_val_if_fail(error == NULL || *error == NULL, FALSE);
 
-	if (fu_arm_lfa_backend_get_busy(self->backend)) {
-		g_set_error_literal(error,
-				    FWUPD_ERROR,
-				    FWUPD_ERROR_BUSY,
-				    "another activation is under way");
+	if (!fu_arm_lfa_backend_begin(self->backend, error))
 		return FALSE;
-	}
 	fu_progress_set_id(progress, G_STRLOC);
 	fu_progress_add_step(progress, FWUPD_STATUS_DEVICE_READ, 5, "check");
 	fu_progress_add_step(progress, FWUPD_STATUS_DEVICE_RESTART, 90, "activate");
@@ -541,10 +529,10 @@ fu_arm_lfa_device_activate_component(FuArmLfaDevice *self, FuProgress *progress,
 	}
 	fu_progress_step_done(progress);
 
-	if (fu_arm_lfa_device_use_livefwd(self)) {
-		ret = fu_arm_lfa_livefwd_activate(self->socket,
-						  fu_device_get_logical_id(FU_DEVICE(self)),
-						  error);
+	if (fu_arm_lfa_livefwd_is_used(self->engine, self->socket)) {
+		g_autofree gchar *component =
+		    g_strdup_printf("lfa:%s", fu_device_get_logical_id(FU_DEVICE(self)));
+		ret = fu_arm_lfa_livefwd_activate(self->socket, component, error);
 		fu_arm_lfa_device_set_busy(self, FALSE);
 		fu_progress_step_done(progress);
 	} else {

@@ -8,6 +8,7 @@
 
 #include "fu-arm-lfa-backend.h"
 #include "fu-arm-lfa-device.h"
+#include "fu-arm-lfa-image-device.h"
 #include "fu-arm-lfa-livefwd.h"
 #include "fu-arm-lfa-plugin.h"
 
@@ -39,6 +40,8 @@ fu_arm_lfa_plugin_refresh(FuPlugin *plugin, GError **error)
 	for (guint i = 0; i < devices->len; i++) {
 		FuDevice *device = g_ptr_array_index(devices, i);
 		g_autoptr(GError) error_local = NULL;
+		if (!FU_IS_ARM_LFA_DEVICE(device))
+			continue;
 		if (!fu_arm_lfa_device_refresh(FU_ARM_LFA_DEVICE(device), &error_local))
 			g_debug("ignoring: %s", error_local->message);
 	}
@@ -98,12 +101,56 @@ fu_arm_lfa_plugin_device_created(FuPlugin *plugin, FuDevice *device, GError **er
 	return TRUE;
 }
 
+/* what other mechanisms have is livefwd's to stage and activate; it is asked once, since it ends
+ * when nobody asks */
+static gboolean
+fu_arm_lfa_plugin_ready(FuPlugin *plugin, FuProgress *progress, GError **error)
+{
+	FuArmLfaBackend *backend = fu_arm_lfa_plugin_get_backend(plugin, error);
+	GVariantIter iter;
+	g_autofree gchar *engine = fu_plugin_get_config_value(plugin, "Engine");
+	g_autofree gchar *socket = fu_plugin_get_config_value(plugin, "LivefwdSocket");
+	g_autoptr(GError) error_local = NULL;
+	g_autoptr(GVariant) all = NULL;
+	g_autoptr(GVariant) shown = NULL;
+
+	if (backend == NULL)
+		return FALSE;
+	if (!fu_arm_lfa_livefwd_is_used(engine, socket))
+		return TRUE;
+	all = fu_arm_lfa_livefwd_get_devices(socket, &error_local);
+	if (all == NULL) {
+		g_info("ignoring: %s", error_local->message);
+		return TRUE;
+	}
+	g_variant_iter_init(&iter, all);
+	while ((shown = g_variant_iter_next_value(&iter)) != NULL) {
+		g_autoptr(FuArmLfaImageDevice) device =
+		    fu_arm_lfa_image_device_new(fu_plugin_get_context(plugin),
+						backend,
+						socket,
+						shown);
+		if (device != NULL)
+#ifdef FU_ARM_LFA_FWUPD_2_1
+			fu_plugin_add_device(plugin, FU_DEVICE(device));
+#else
+			fu_plugin_device_add(plugin, FU_DEVICE(device));
+#endif
+		g_clear_pointer(&shown, g_variant_unref);
+	}
+	return TRUE;
+}
+
 static gboolean
 fu_arm_lfa_plugin_activate(FuPlugin *plugin, FuDevice *device, FuProgress *progress, GError **error)
 {
 	gboolean ret;
 	g_autoptr(GError) error_local = NULL;
 
+	if (FU_IS_ARM_LFA_IMAGE_DEVICE(device))
+		return fu_arm_lfa_image_device_activate_component(FU_ARM_LFA_IMAGE_DEVICE(device),
+								  progress,
+								  error);
 	ret = fu_arm_lfa_device_activate_component(FU_ARM_LFA_DEVICE(device), progress, error);
 
 	/* the firmware may list others now, and one activation may serve several components */
@@ -132,12 +179,17 @@ fu_arm_lfa_plugin_constructed(GObject *obj)
 	fu_plugin_set_config_default(plugin, "Engine", "auto");
 	fu_plugin_set_config_default(plugin, "LivefwdSocket", FU_ARM_LFA_LIVEFWD_SOCKET);
 	fu_plugin_set_config_default(plugin, "PollInterval", "5000");
+#ifdef FU_ARM_LFA_FWUPD_2_1
+	G_OBJECT_CLASS(fu_arm_lfa_plugin_parent_class)->constructed(obj);
+#else
+#endif
 }
 
 static void
 fu_arm_lfa_plugin_set_vfuncs(FuPluginClass *plugin_class)
 {
 	plugin_class->constructed = fu_arm_lfa_plugin_constructed;
+	plugin_class->ready = fu_arm_lfa_plugin_ready;
 	plugin_class->device_created = fu_arm_lfa_plugin_device_created;
 	plugin_class->backend_device_changed = fu_arm_lfa_plugin_backend_device_changed;
 	plugin_class->activate = fu_arm_lfa_plugin_activate;
