@@ -2,6 +2,7 @@
 """What the plugin hands to livefwd, activations and images: its checks, its policy, its history, and its words."""
 
 import os
+import select
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
@@ -54,6 +55,12 @@ def livefwd(machine: Machine, mount: Mounts, folder: Path) -> Iterator[Daemon]:
             daemon.end()
 
 
+def _children(pid: int) -> list[int]:
+    """A descriptor of each process that this one has started and that runs."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return [os.pidfd_open(int(child)) for each in tasks for child in (each / "children").read_text().split()]
+
+
 def test_livefwd_activates_where_it_is(machine: Machine, start: Start, livefwd: Daemon) -> None:
     daemon = start(Engine="auto", LivefwdSocket=livefwd.path)
     assert daemon.activate(RMM_GUID) == Ended()
@@ -92,11 +99,16 @@ def test_a_livefwd_that_dies_leaves_it_unknown(machine: Machine, start: Start, l
     (livefwd.folder.parent / "etc-livefw/livefw.toml").write_text("")
     daemon = start(Engine="auto", LivefwdSocket=livefwd.path)
     waiting = Waiting(daemon, machine)
+    jobs = _children(livefwd.popen.pid)
+    assert jobs
     livefwd.popen.kill()
     ended: Any = waiting.join()
     assert (ended.error, "outcome unknown: livefwd ended before it answered" in ended.text) == ("TimedOut", True)
     machine.clear_faults()
     daemon.device(SCP_GUID, lambda device: device["Version"] == "2.8")  # its job went on
+    for job in jobs:  # and writes into the folder, until it ends
+        select.select([job], [], [])
+        os.close(job)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a socket to somebody else")
