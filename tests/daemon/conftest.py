@@ -170,6 +170,21 @@ def serve(folder: Path) -> Iterator[Serve]:
 @pytest.fixture
 def planted(folder: Path) -> Path:
     """A tree of plain files with one component ready to be activated, and one that is not."""
+    return plant(folder)
+
+
+@pytest.fixture(scope="module")
+def lasting() -> Iterator[Daemon]:
+    """A daemon over such a tree for all rows of a table: whatever one of them does, it is there for the next."""
+    with tempfile.TemporaryDirectory(prefix="lfd") as name:
+        daemon = Daemon(Path(name), plant(Path(name)))
+        daemon.hear("READY=1")
+        yield daemon
+        daemon.end()
+
+
+def plant(folder: Path) -> Path:
+    """Write such a tree; its root."""
     bench = FakeLfa()
     bench.add()
     bench.add("0509b633-5734-422f-a681-6096e932d93a", name="SCP", activation_pending="0")

@@ -25,7 +25,7 @@ from livefw.dbus.wire import Message, MessageType, Variant
 from livefw.machine.config import MachineConfig, load
 from livefw.machine.machine import Machine
 
-from .conftest import FWUPD, OWN, Serve
+from .conftest import FWUPD, OWN, Daemon, Serve
 from .enemy import PING, call, claim, hanging, inside, lets_go, raw, receive
 
 ROUNDS = int(os.environ.get("LIVEFW_FUZZ_ROUNDS", "400"))
@@ -43,14 +43,14 @@ ENDED = {
 
 
 @pytest.mark.parametrize("name", ENDED)
-def test_authentication_is_not_put_off(name: str, planted: Path, serve: Serve) -> None:
-    daemon = serve(planted)
-    with raw(daemon) as client:
+def test_authentication_is_not_put_off(name: str, lasting: Daemon) -> None:
+    already = len(lasting.log.read_text())
+    with raw(lasting) as client:
         with suppress(BrokenPipeError):
             client.sendall(ENDED[name])
         assert lets_go(client)
-    assert daemon.call("List")[2] == 0
-    assert "is let go" in daemon.log.read_text()
+    assert lasting.call("List")[2] == 0
+    assert "is let go" in lasting.log.read_text()[already:]
 
 
 @pytest.mark.parametrize("said", [b"", b"\0", b"\0AUTH EXTERNAL " + claim(4_000_000) + b"\r\n"])
@@ -103,13 +103,13 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("name", MALFORMED)
-def test_malformed_messages_end_the_connection(name: str, planted: Path, serve: Serve) -> None:
-    daemon = serve(planted)
-    with inside(daemon) as client:
+def test_malformed_messages_end_the_connection(name: str, lasting: Daemon) -> None:
+    already = len(lasting.log.read_text())
+    with inside(lasting) as client:
         client.sendall(MALFORMED[name])
         assert lets_go(client)
-    assert daemon.call("List")[2] == 0
-    assert "is let go" in daemon.log.read_text()
+    assert lasting.call("List")[2] == 0
+    assert "is let go" in lasting.log.read_text()[already:]
 
 
 def test_large_texts_and_arrays_are_taken_up_to_the_limit(planted: Path, serve: Serve) -> None:
@@ -133,11 +133,10 @@ def test_large_texts_and_arrays_are_taken_up_to_the_limit(planted: Path, serve: 
     assert "defect" not in daemon.log.read_text()
 
 
-def test_questions_have_a_limit(planted: Path, serve: Serve) -> None:
-    daemon = serve(planted)
+def test_questions_have_a_limit(lasting: Daemon) -> None:
     for member, signature, body in (("Show", "as", (["x"] * 300,)), ("Plan", "asas", ([], ["load"] * 300))):
         with pytest.raises(CallFailed, match="in one question"):
-            daemon.call(member, signature, *body)
+            lasting.call(member, signature, *body)
 
 
 def test_answers_have_a_limit(planted: Path, serve: Serve) -> None:
@@ -166,9 +165,8 @@ WRONG: list[tuple[str, tuple[Any, ...]]] = [
 ]
 
 
-def test_wrong_types_are_answered_for_every_method(planted: Path, serve: Serve) -> None:
-    daemon = serve(planted)
-    with daemon.client() as client:
+def test_wrong_types_are_answered_for_every_method(lasting: Daemon) -> None:
+    with lasting.client() as client:
         for interface, member, takes in METHODS:
             for signature, body in WRONG:
                 if signature == takes:
@@ -311,13 +309,12 @@ def test_answers_to_made_up_questions_are_not_remembered(what: str, planted: Pat
     assert daemon.memory_kib() - before < 2 * 1024
 
 
-def test_what_is_remembered_is_told_again_to_each_client(planted: Path, serve: Serve) -> None:
-    daemon = serve(planted)
-    devices = daemon.call("GetDevices", interface=FWUPD)[0]
+def test_what_is_remembered_is_told_again_to_each_client(lasting: Daemon) -> None:
+    devices = lasting.call("GetDevices", interface=FWUPD)[0]
     asked = [MethodCall("/", FWUPD, "GetReleases", "s", (device["DeviceId"].value,)) for device in devices]
     told = []
     for _ in range(3):
-        with daemon.client() as client:
+        with lasting.client() as client:
             for call_ in asked:
                 try:
                     told.append(str(client.call(call_)))
@@ -357,12 +354,11 @@ def test_what_is_unread_is_bounded_for_all_together(planted: Path, serve: Serve)
     assert "too much waits for too many" in daemon.log.read_text()
 
 
-def test_many_questions_at_once_are_answered_in_turn(planted: Path, serve: Serve) -> None:
-    daemon = serve(planted)
-    with inside(daemon) as greedy:
+def test_many_questions_at_once_are_answered_in_turn(lasting: Daemon) -> None:
+    with inside(lasting) as greedy:
         greedy.sendall(call("GetDevices") * 500)
         started = time.monotonic()
-        assert daemon.call("List")[2] == 0
+        assert lasting.call("List")[2] == 0
         assert time.monotonic() - started < 5
         answers = receive(greedy, 500)
     assert {each.type for each in answers} == {MessageType.RETURN}
@@ -387,10 +383,9 @@ def test_half_a_message_is_waited_for(planted: Path, serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGPIPE, signal.SIGWINCH])
-def test_signals_that_mean_nothing_here(number: int, planted: Path, serve: Serve) -> None:
-    daemon = serve(planted)
-    daemon.popen.send_signal(number)
-    assert daemon.call("List")[2] == 0
+def test_signals_that_mean_nothing_here(number: int, lasting: Daemon) -> None:
+    lasting.popen.send_signal(number)
+    assert lasting.call("List")[2] == 0
 
 
 def _noise(chance: random.Random, good: list[bytes]) -> bytes:
