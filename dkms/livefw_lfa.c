@@ -131,15 +131,12 @@ static const struct {
 
 /* x0 of every call, as a signed number. */
 #define LFA_SUCCESS		0
-#define LFA_NOT_SUPPORTED	(-1)
 #define LFA_BUSY		(-2)
-#define LFA_WRONG_STATE		(-7)
-#define LFA_INVALID_PARAMETERS	(-8)
 
-/* What a program sees of a status: 0 for success only. */
 struct lfa_status {
 	const char *name;
-	int error;
+	int error;	/* for programs: 0 for success only */
+	bool refused;	/* a PRIME that ended so has left nothing behind */
 };
 
 static const struct lfa_status *lfa_status(s64 status)
@@ -147,14 +144,14 @@ static const struct lfa_status *lfa_status(s64 status)
 	static const struct lfa_status unknown = { "LFA_UNKNOWN", -EIO }, known[] = {
 		/* From 0 downwards. */
 		{ "LFA_SUCCESS", 0 },
-		{ "LFA_NOT_SUPPORTED", -EINVAL },
-		{ "LFA_BUSY", -EBUSY },
+		{ "LFA_NOT_SUPPORTED", -EINVAL, true },
+		{ "LFA_BUSY", -EBUSY, true },
 		{ "LFA_AUTH_ERROR", -EKEYREJECTED },
 		{ "LFA_NO_MEMORY", -ENOMEM },
 		{ "LFA_CRITICAL_ERROR", -EIO },
 		{ "LFA_DEVICE_ERROR", -EIO },
-		{ "LFA_WRONG_STATE", -EINVAL },
-		{ "LFA_INVALID_PARAMETERS", -EINVAL },
+		{ "LFA_WRONG_STATE", -EINVAL, true },
+		{ "LFA_INVALID_PARAMETERS", -EINVAL, true },
 		{ "LFA_COMPONENT_WRONG_STATE", -EINVAL },
 		{ "LFA_INVALID_ADDRESS", -EINVAL },
 		{ "LFA_ACTIVATION_FAILED", -ECANCELED },
@@ -163,46 +160,51 @@ static const struct lfa_status *lfa_status(s64 status)
 	return status <= 0 && status > -(s64)ARRAY_SIZE(known) ? &known[-status] : &unknown;
 }
 
-static void lfa_smc(const struct arm_smccc_1_2_regs *args, struct arm_smccc_1_2_regs *res)
+/* The status, from any context. After an error, res may still hold what was passed in. */
+static s64 lfa_call(u32 function, int id, u64 flags, struct arm_smccc_1_2_regs *res)
 {
-	/* Two blocks: in one, the answer of a call would be the arguments of the next. */
+	const struct arm_smccc_1_2_regs args = { .a0 = function, .a1 = id, .a2 = flags };
+
 	if (arm_smccc_1_1_get_conduit() == SMCCC_CONDUIT_HVC)
-		arm_smccc_1_2_hvc(args, res);
+		arm_smccc_1_2_hvc(&args, res);
 	else
-		arm_smccc_1_2_smc(args, res);
+		arm_smccc_1_2_smc(&args, res);
 	/* This CPU was away for as long as the firmware liked. */
 	touch_nmi_watchdog();
+	return res->a0;
 }
 
 /* -ENODEV without an agent of a version that is known here. */
 static int lfa_find_agent(void)
 {
-	struct arm_smccc_1_2_regs args = { .a0 = LFA_FN_VERSION }, res;
+	struct arm_smccc_1_2_regs res;
 
 	/* Results up to x5 came with SMCCC 1.2. */
 	if (arm_smccc_get_version() < ARM_SMCCC_VERSION_1_2 ||
 	    arm_smccc_1_1_get_conduit() == SMCCC_CONDUIT_NONE)
 		return -ENODEV;
-	lfa_smc(&args, &res);
 	/* -1 arrives in 32 bits or in 64. */
-	if ((s32)res.a0 < 0)
+	if ((s32)lfa_call(LFA_FN_VERSION, 0, 0, &res) < 0)
 		return -ENODEV;
 	lfa_agent_version = res.a0;
-	if (lfa_agent_version >> 16 == 1)
-		return 0;
-	pr_warn("an agent of version %u.%u is not known here\n", lfa_agent_version >> 16,
+	if (lfa_agent_version >> 16 != 1) {
+		pr_warn("an agent of version %u.%u is not known here\n", lfa_agent_version >> 16,
+			lfa_agent_version & 0xffff);
+		return -ENODEV;
+	}
+	pr_info("Live Firmware Activation: detected v%u.%u\n", lfa_agent_version >> 16,
 		lfa_agent_version & 0xffff);
-	return -ENODEV;
+	return 0;
 }
 
 /* How many components there are, LFA_MAX_IMAGES at the most. */
 static int lfa_get_count(unsigned int *count)
 {
-	struct arm_smccc_1_2_regs args = { .a0 = LFA_FN_GET_INFO }, res;
+	struct arm_smccc_1_2_regs res;
+	s64 status = lfa_call(LFA_FN_GET_INFO, 0, 0, &res);
 
-	lfa_smc(&args, &res);
-	if (res.a0)
-		return lfa_status(res.a0)->error;
+	if (status)
+		return lfa_status(status)->error;
 	if (res.a1 > LFA_MAX_IMAGES)
 		return -E2BIG;
 	*count = res.a1;
@@ -211,12 +213,12 @@ static int lfa_get_count(unsigned int *count)
 
 static int lfa_get_inventory(int id, struct lfa_info *info)
 {
-	struct arm_smccc_1_2_regs args = { .a0 = LFA_FN_GET_INVENTORY, .a1 = id }, res;
+	struct arm_smccc_1_2_regs res;
+	s64 status = lfa_call(LFA_FN_GET_INVENTORY, id, 0, &res);
 	__le64 guid[2];
 
-	lfa_smc(&args, &res);
-	if (res.a0)
-		return lfa_status(res.a0)->error;
+	if (status)
+		return lfa_status(status)->error;
 	/* Byte 0 of the GUID is the lowest of x1. */
 	guid[0] = cpu_to_le64(res.a1);
 	guid[1] = cpu_to_le64(res.a2);
@@ -225,19 +227,6 @@ static int lfa_get_inventory(int id, struct lfa_info *info)
 	info->current_version = res.a4;
 	info->pending_version = res.a5;
 	return 0;
-}
-
-/*
- * PRIME, ACTIVATE or CANCEL, from any context; the status. After an error the other registers may
- * still hold what was passed in.
- */
-static s64 lfa_call(u32 function, int id, u64 flags, bool *again)
-{
-	struct arm_smccc_1_2_regs args = { .a0 = function, .a1 = id, .a2 = flags }, res;
-
-	lfa_smc(&args, &res);
-	*again = !res.a0 && (res.a1 & LFA_CALL_AGAIN);
-	return res.a0;
 }
 
 /* Components and their directories. */
@@ -312,9 +301,7 @@ static bool lfa_scan_row(int id)
 		pr_err_ratelimited("component %d cannot be read: %d\n", id, err);
 		return false;
 	}
-	image = lfa_find(&info.guid);
-	if (!image)
-		image = lfa_add(&info);
+	image = lfa_find(&info.guid) ?: lfa_add(&info);
 	if (!image) {
 		pr_err_ratelimited("no room for component %d\n", id);
 		return false;
@@ -332,18 +319,18 @@ static bool lfa_scan_row(int id)
 /* Tell user space which files have another content than when it was told last. */
 static void lfa_announce(struct lfa_image *image)
 {
-	/* By the bits of the flags. */
+	/* The version, and then by the bits of the flags. */
 	static const char * const files[] = {
-		"activation_capable", "activation_pending", "may_reset_cpu", "cpu_rendezvous",
+		"current_version", "activation_capable", "activation_pending", "may_reset_cpu",
+		"cpu_rendezvous",
 	};
-	unsigned long flags = image->flags ^ image->told_flags;
+	unsigned long changed = (image->flags ^ image->told_flags) << 1 |
+				(image->current_version != image->told_version);
 	char text[128] = "LFA_CHANGED=", *env[] = { text, NULL };
 	const unsigned int empty = strlen(text);
 	unsigned int i, size = empty;
 
-	if (image->current_version != image->told_version)
-		size += scnprintf(text + size, sizeof(text) - size, "current_version ");
-	for_each_set_bit(i, &flags, ARRAY_SIZE(files))
+	for_each_set_bit(i, &changed, ARRAY_SIZE(files))
 		size += scnprintf(text + size, sizeof(text) - size, "%s ", files[i]);
 	image->told_flags = image->flags;
 	image->told_version = image->current_version;
@@ -479,8 +466,8 @@ static void lfa_record(struct lfa_image *image, const char *call, s64 status, in
 /* CANCEL what is primed; the caller holds lfa_ids. An agent that has nothing primed refuses. */
 static s64 lfa_call_cancel(struct lfa_image *image)
 {
-	bool again;
-	s64 status = lfa_call(LFA_FN_CANCEL, image->id, 0, &again);
+	struct arm_smccc_1_2_regs res;
+	s64 status = lfa_call(LFA_FN_CANCEL, image->id, 0, &res);
 
 	if (status) {
 		pr_err("Activation not cancelled for image %s: %s\n", lfa_label(image),
@@ -498,24 +485,17 @@ static s64 lfa_call_cancel(struct lfa_image *image)
  */
 static void lfa_let_go_of_others(struct lfa_image *image)
 {
+	struct arm_smccc_1_2_regs res;
 	struct lfa_image *other;
-	bool again;
 
 	down_read(&lfa_ids);
 	list_for_each_entry(other, &lfa_images, node) {
 		if (other == image || other->id == LFA_NO_ID || !READ_ONCE(other->primed))
 			continue;
-		lfa_call(LFA_FN_CANCEL, other->id, 0, &again);
+		lfa_call(LFA_FN_CANCEL, other->id, 0, &res);
 		WRITE_ONCE(other->primed, false);
 	}
 	up_read(&lfa_ids);
-}
-
-/* Whether a PRIME that ended so may keep other components from theirs. */
-static bool lfa_prime_holds(s64 status)
-{
-	return status != LFA_NOT_SUPPORTED && status != LFA_BUSY && status != LFA_WRONG_STATE &&
-	       status != LFA_INVALID_PARAMETERS;
 }
 
 /* One activation. */
@@ -526,7 +506,8 @@ struct lfa_run {
 	bool held;		/* the agent may hold the image */
 	/* What all CPUs were answered that issued one ACTIVATE. */
 	raw_spinlock_t lock;
-	unsigned int asked, failed, busy, again;
+	unsigned int asked, failed, busy;
+	bool again;
 	s64 worst;
 };
 
@@ -543,14 +524,14 @@ static int lfa_may_repeat(const struct lfa_run *run)
 static int lfa_prime(struct lfa_run *run)
 {
 	struct lfa_image *image = run->image;
-	bool again;
+	struct arm_smccc_1_2_regs res;
 	s64 status;
 	int err;
 
 	down_read(&lfa_ids);
-	status = lfa_call(LFA_FN_PRIME, image->id, 0, &again);
-	run->held |= lfa_prime_holds(status);
-	if (again || status == LFA_BUSY)
+	status = lfa_call(LFA_FN_PRIME, image->id, 0, &res);
+	run->held |= !lfa_status(status)->refused;
+	if (status == LFA_BUSY || (!status && (res.a1 & LFA_CALL_AGAIN)))
 		err = lfa_may_repeat(run);
 	else
 		err = lfa_status(status)->error;
@@ -566,18 +547,18 @@ static int lfa_prime(struct lfa_run *run)
 static int lfa_activate_here(void *data)
 {
 	struct lfa_run *run = data;
+	struct arm_smccc_1_2_regs res;
 	s64 status;
-	bool again;
 
-	status = lfa_call(LFA_FN_ACTIVATE, run->image->id, run->flags, &again);
+	status = lfa_call(LFA_FN_ACTIVATE, run->image->id, run->flags, &res);
 	raw_spin_lock(&run->lock);
 	run->asked++;
-	if (again)
-		run->again++;
+	if (!status)
+		run->again |= res.a1 & LFA_CALL_AGAIN;
 	else if (status == LFA_BUSY)
 		run->busy++;
 	/* The lowest: what is told must not depend on which CPU was first. */
-	else if (status && (!run->failed++ || status < run->worst))
+	else if (!run->failed++ || status < run->worst)
 		run->worst = status;
 	raw_spin_unlock(&run->lock);
 	return 0;
@@ -593,7 +574,7 @@ static int lfa_activate_primed(struct lfa_run *run)
 	run->asked = 0;
 	run->failed = 0;
 	run->busy = 0;
-	run->again = 0;
+	run->again = false;
 	down_write(&lfa_ids);
 	if (run->flags & LFA_SKIP_RENDEZVOUS)
 		lfa_activate_here(run);
@@ -666,53 +647,39 @@ static int lfa_activate(struct lfa_image *image, const char *success)
 
 /* /sys/firmware/lfa, as in Documentation/ABI/testing/sysfs-firmware-lfa. */
 
-#define LFA_ATTR_RO(_name, _format, ...)							\
+#define LFA_SHOW(_name, _format, ...)								\
 static ssize_t _name##_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)	\
 {												\
 	return sysfs_emit(buf, _format "\n", __VA_ARGS__);					\
-}												\
-static struct kobj_attribute _name##_attr = __ATTR_RO(_name)
+}
 
-LFA_ATTR_RO(version, "%u.%u", lfa_agent_version >> 16, lfa_agent_version & 0xffff);
-LFA_ATTR_RO(count, "%u", READ_ONCE(lfa_reported));
+LFA_SHOW(version, "%u.%u", lfa_agent_version >> 16, lfa_agent_version & 0xffff)
+LFA_SHOW(count, "%u", READ_ONCE(lfa_reported))
 
-LFA_ATTR_RO(name, "%s", to_lfa_image(kobj)->name);
+LFA_SHOW(name, "%s", to_lfa_image(kobj)->name)
 /* As the last scan has found them. */
-LFA_ATTR_RO(activation_capable, "%d", !!(READ_ONCE(to_lfa_image(kobj)->flags) & LFA_CAPABLE));
-LFA_ATTR_RO(may_reset_cpu, "%d", !!(READ_ONCE(to_lfa_image(kobj)->flags) & LFA_MAY_RESET_CPU));
+LFA_SHOW(activation_capable, "%d", !!(READ_ONCE(to_lfa_image(kobj)->flags) & LFA_CAPABLE))
+LFA_SHOW(may_reset_cpu, "%d", !!(READ_ONCE(to_lfa_image(kobj)->flags) & LFA_MAY_RESET_CPU))
 /* Whether it is required: the flag says the opposite. */
-LFA_ATTR_RO(cpu_rendezvous, "%d",
-	    !(READ_ONCE(to_lfa_image(kobj)->flags) & LFA_RENDEZVOUS_OPTIONAL));
+LFA_SHOW(cpu_rendezvous, "%d",
+	 !(READ_ONCE(to_lfa_image(kobj)->flags) & LFA_RENDEZVOUS_OPTIONAL))
 
-static bool *lfa_setting(struct kobject *kobj, struct kobj_attribute *attr)
-{
-	struct lfa_image *image = to_lfa_image(kobj);
-
-	return strcmp(attr->attr.name, "auto_activate") ? &image->force_cpu_rendezvous :
-							  &image->auto_activate;
+#define LFA_STORE_BOOL(_name, _field)								\
+static ssize_t _name##_store(struct kobject *kobj, struct kobj_attribute *attr,			\
+			     const char *buf, size_t count)					\
+{												\
+	bool value;										\
+	int err = kstrtobool(buf, &value);							\
+												\
+	if (!err)										\
+		WRITE_ONCE(_field, value);							\
+	return err ? err : count;								\
 }
 
-static ssize_t lfa_setting_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
-{
-	return sysfs_emit(buf, "%d\n", READ_ONCE(*lfa_setting(kobj, attr)));
-}
-
-static ssize_t lfa_setting_store(struct kobject *kobj, struct kobj_attribute *attr,
-				 const char *buf, size_t count)
-{
-	bool value;
-	int err = kstrtobool(buf, &value);
-
-	if (err)
-		return err;
-	WRITE_ONCE(*lfa_setting(kobj, attr), value);
-	return count;
-}
-
-static struct kobj_attribute force_cpu_rendezvous_attr =
-	__ATTR(force_cpu_rendezvous, 0644, lfa_setting_show, lfa_setting_store);
-static struct kobj_attribute auto_activate_attr =
-	__ATTR(auto_activate, 0644, lfa_setting_show, lfa_setting_store);
+LFA_SHOW(force_cpu_rendezvous, "%d", READ_ONCE(to_lfa_image(kobj)->force_cpu_rendezvous))
+LFA_STORE_BOOL(force_cpu_rendezvous, to_lfa_image(kobj)->force_cpu_rendezvous)
+LFA_SHOW(auto_activate, "%d", READ_ONCE(to_lfa_image(kobj)->auto_activate))
+LFA_STORE_BOOL(auto_activate, to_lfa_image(kobj)->auto_activate)
 
 static ssize_t lfa_emit_version(char *buf, u64 version)
 {
@@ -723,8 +690,6 @@ static ssize_t current_version_show(struct kobject *kobj, struct kobj_attribute 
 {
 	return lfa_emit_version(buf, READ_ONCE(to_lfa_image(kobj)->current_version));
 }
-
-static struct kobj_attribute current_version_attr = __ATTR_RO(current_version);
 
 static ssize_t pending_version_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
@@ -737,8 +702,6 @@ static ssize_t pending_version_show(struct kobject *kobj, struct kobj_attribute 
 	return lfa_emit_version(buf, info.pending_version);
 }
 
-static struct kobj_attribute pending_version_attr = __ATTR_RO(pending_version);
-
 static ssize_t activation_pending_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
 	struct lfa_info info;
@@ -747,8 +710,6 @@ static ssize_t activation_pending_show(struct kobject *kobj, struct kobj_attribu
 	/* An old answer would be taken for a new one. */
 	return err ? err : sysfs_emit(buf, "%d\n", !!(info.flags & LFA_PENDING));
 }
-
-static struct kobj_attribute activation_pending_attr = __ATTR_RO(activation_pending);
 
 static ssize_t last_error_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
@@ -759,8 +720,6 @@ static ssize_t last_error_show(struct kobject *kobj, struct kobj_attribute *attr
 	spin_unlock(&lfa_last_lock);
 	return size;
 }
-
-static struct kobj_attribute last_error_attr = __ATTR_RO(last_error);
 
 /* Any text triggers, as in each driver that was posted: tools write what they like. */
 static ssize_t activate_store(struct kobject *kobj, struct kobj_attribute *attr,
@@ -774,8 +733,6 @@ static ssize_t activate_store(struct kobject *kobj, struct kobj_attribute *attr,
 	lfa_end_transaction();
 	return err ? err : count;
 }
-
-static struct kobj_attribute activate_attr = __ATTR_WO(activate);
 
 static ssize_t cancel_store(struct kobject *kobj, struct kobj_attribute *attr,
 			    const char *buf, size_t count)
@@ -794,21 +751,21 @@ static ssize_t cancel_store(struct kobject *kobj, struct kobj_attribute *attr,
 	return result;
 }
 
-static struct kobj_attribute cancel_attr = __ATTR_WO(cancel);
+#define LFA_FILE(...) (&((struct kobj_attribute)__VA_ARGS__).attr)
 
 static struct attribute *lfa_image_attrs[] = {
-	&name_attr.attr,
-	&current_version_attr.attr,
-	&pending_version_attr.attr,
-	&activation_capable_attr.attr,
-	&activation_pending_attr.attr,
-	&may_reset_cpu_attr.attr,
-	&cpu_rendezvous_attr.attr,
-	&force_cpu_rendezvous_attr.attr,
-	&auto_activate_attr.attr,
-	&activate_attr.attr,
-	&cancel_attr.attr,
-	&last_error_attr.attr,
+	LFA_FILE(__ATTR_RO(name)),
+	LFA_FILE(__ATTR_RO(current_version)),
+	LFA_FILE(__ATTR_RO(pending_version)),
+	LFA_FILE(__ATTR_RO(activation_capable)),
+	LFA_FILE(__ATTR_RO(activation_pending)),
+	LFA_FILE(__ATTR_RO(may_reset_cpu)),
+	LFA_FILE(__ATTR_RO(cpu_rendezvous)),
+	LFA_FILE(__ATTR_RW(force_cpu_rendezvous)),
+	LFA_FILE(__ATTR_RW(auto_activate)),
+	LFA_FILE(__ATTR_WO(activate)),
+	LFA_FILE(__ATTR_WO(cancel)),
+	LFA_FILE(__ATTR_RO(last_error)),
 	NULL
 };
 ATTRIBUTE_GROUPS(lfa_image);
@@ -824,7 +781,11 @@ static const struct kobj_type lfa_image_type = {
 	.default_groups = lfa_image_groups,
 };
 
-static const struct attribute *lfa_root_attrs[] = { &version_attr.attr, &count_attr.attr, NULL };
+static const struct attribute *lfa_root_attrs[] = {
+	LFA_FILE(__ATTR_RO(version)),
+	LFA_FILE(__ATTR_RO(count)),
+	NULL
+};
 
 /*
  * Notifications. The agent is found by a call; the device of ACPI (ARML0003) or of the device tree
@@ -901,16 +862,14 @@ static int lfa_probe(struct platform_device *pdev)
 							     lfa_acpi_notify, NULL)))
 			return -EBUSY;
 		err = devm_add_action_or_reset(&pdev->dev, lfa_remove_acpi_notify, handle);
-		if (!err)
-			pr_info("registered LFA ACPI notification\n");
-		return err;
+	} else {
+		irq = platform_get_irq(pdev, 0);
+		err = irq < 0 ? irq : devm_request_irq(&pdev->dev, irq, lfa_interrupt, 0, "arm-lfa",
+						       NULL);
 	}
-	irq = platform_get_irq(pdev, 0);
-	if (irq < 0)
-		return irq;
-	err = devm_request_irq(&pdev->dev, irq, lfa_interrupt, 0, "arm-lfa", NULL);
 	if (!err)
-		pr_info("registered LFA DT notification interrupt\n");
+		pr_info("registered LFA %s\n",
+			handle ? "ACPI notification" : "DT notification interrupt");
 	return err;
 }
 
@@ -996,7 +955,6 @@ static void lfa_stop(void)
 	up_write(&lfa_ids);
 	lfa_cleanup();
 	mutex_unlock(&lfa_transaction);
-	sysfs_remove_files(&lfa_kset->kobj, lfa_root_attrs);
 	kset_unregister(lfa_kset);
 	destroy_workqueue(lfa_queue);
 }
@@ -1015,8 +973,6 @@ static int __init lfa_init(void)
 	err = lfa_find_agent();
 	if (err)
 		return err;
-	pr_info("Live Firmware Activation: detected v%u.%u\n", lfa_agent_version >> 16,
-		lfa_agent_version & 0xffff);
 	lfa_queue = alloc_ordered_workqueue("arm-lfa", 0);
 	if (!lfa_queue)
 		return -ENOMEM;
