@@ -122,8 +122,9 @@ def _with_crc(data: bytes, end: int) -> bytes:
 
 
 def _metadata(data: bytes) -> object:
-    """With the CRC that it has, and with the right one."""
-    sized = _with_crc(data, struct.unpack_from("<I", data, 16)[0]) if len(data) >= 20 else data
+    """With the CRC that it has, and with the right one: of version 2 by its size, of version 1 to the end."""
+    second = data[4:8] != b"\1\0\0\0" and len(data) >= 20
+    sized = _with_crc(data, struct.unpack_from("<I", data, 16)[0] if second else len(data))
     told = []
     for each in (data, sized):
         try:
@@ -142,6 +143,8 @@ def _metadata_seeds() -> Iterator[bytes]:
     entry = ImageEntry(RMM.guid, BL33.guid, (BankImage(RMM.guid, accepted=True), BankImage()))
     yield Metadata(0, 1, (BankState.ACCEPTED, BankState.VALID), (entry,)).encode()
     yield Metadata(1, 1, (BankState.INVALID, BankState.INVALID)).encode()
+    yield Metadata(0, 1, (BankState.ACCEPTED, BankState.VALID), (entry,), version=1).encode()
+    yield Metadata(0, 0xFFFF_FFFF, (BankState.ACCEPTED,), extension=b"more", vendor=b"of a vendor").encode()
 
 
 def _counters(data: bytes) -> object:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PSA firmware update metadata version 2, non-volatile counters, version notes: layout and damage."""
+"""PSA firmware update metadata, non-volatile counters, version notes: layout and damage."""
 
 import struct
 import zlib
@@ -64,17 +64,21 @@ def patched(offset: int, code: str, value: int) -> bytes:
 
 
 WRONG = [
-    ("version 1", patched(4, "I", 1), 4),
+    ("version 3", patched(4, "I", 3), 4),
+    ("version 1 with fields of version 2", patched(4, "I", 1), 0),
     ("active bank 2", patched(8, "I", 2), 8),
-    ("previous bank 9", patched(12, "I", 9), 8),
     ("longer than there is", patched(16, "I", 121), 16),
     ("huge", patched(16, "I", 0xFFFFFFFF), 16),
     ("too short for a header", patched(16, "I", 39), 16),
     ("bank state of no meaning", patched(24, "B", 0xF0), 24),
-    ("four banks", patched(32, "B", 4), 32),
+    ("no bank", patched(32, "B", 0), 32),
+    ("five banks", patched(32, "B", 5), 32),
+    ("four banks in entries of two", patched(32, "B", 4), 36),
     ("more images than bytes", patched(34, "H", 0xFFFF), 34),
     ("other entry size", patched(36, "H", 0), 36),
-    ("descriptor elsewhere", patched(20, "H", 40), 20),
+    ("descriptor within the header", patched(20, "H", 31), 20),
+    ("descriptor at the end", patched(20, "H", 113), 20),
+    ("descriptor elsewhere than it says", patched(20, "H", 40), 40),
     ("torn", STATE.encode()[:70], 16),
     ("empty", b"", 0),
 ]
@@ -87,24 +91,69 @@ def test_unusable_metadata_is_refused_at_the_field(data: bytes, offset: int) -> 
     assert (caught.value.rule, caught.value.offset) == (Violation.METADATA, offset)
 
 
-def vendor(data: bytes) -> bytes:
-    """The same with vendor data behind the images (mkfwumdata ``-V``)."""
-    body = STATE.encode()[4:16] + struct.pack("<I", 120 + len(data)) + STATE.encode()[20:] + data
-    return zlib.crc32(body).to_bytes(4, "little") + body
+def mkfwumdata(version: int, banks: int, previous: int = 1, vendor: bytes = b"", *, images: int = 1) -> bytes:
+    """What mkfwumdata of U-Boot writes (``-v``, ``-b``, ``-V``), put together field by field."""
+    body = b""
+    for number in range(images):
+        body += bytes([number, *bytes(14), 1]) + bytes([0x64, *bytes(15)])
+        body += b"".join(bytes([0xC8 + bank, *bytes(15)]) + struct.pack("<II", 1, 0) for bank in range(banks))
+    body += vendor
+    if version == 2:
+        states = b"\xfc" * min(banks, 4) + b"\xff" * (4 - banks)
+        layout = struct.pack("<BBHHH", banks, 0, images, 32 + 24 * banks, 24)
+        body = struct.pack("<IHH4sI", 40 + len(body), 32, 0, states, 0) + layout + body
+    body = struct.pack("<III", version, 0, previous) + body
+    return struct.pack("<I", zlib.crc32(body)) + body
 
 
-NAMED = [
-    (patched(4, "I", 1), "found version 1, expected 2"),
-    (patched(32, "B", 4), "found 4 banks, expected 2"),
-    (patched(32, "B", 1), "found 1 banks, expected 2"),
-    (vendor(bytes(16)), "found 16 bytes behind the images"),
-]
+NONE_BEFORE = 0xFFFF_FFFF
+WHOLE = {
+    "version 1": (mkfwumdata(1, 2), 2),
+    "version 1, one bank": (mkfwumdata(1, 1), 1),
+    "version 1, four banks": (mkfwumdata(1, 4), 4),
+    # 576 bytes: 7 images in two banks or 10 in one.
+    "version 1, of two sizes": (mkfwumdata(1, 2, images=7), 2),
+    "version 1, of two sizes, one bank": (mkfwumdata(1, 1, images=10), 1),
+    "one bank": (mkfwumdata(2, 1), 1),
+    "four banks": (mkfwumdata(2, 4), 4),
+    "vendor data": (mkfwumdata(2, 2, vendor=b"VENDORDATA" * 4), 2),
+    "none before": (mkfwumdata(2, 2, NONE_BEFORE), 2),
+    "version 1, none before": (mkfwumdata(1, 2, NONE_BEFORE), 2),
+    "no image": (mkfwumdata(2, 2, images=0), 2),
+}
 
 
-@pytest.mark.parametrize(("data", "why"), NAMED)
-def test_what_is_whole_and_of_another_kind_is_called_so(data: bytes, why: str) -> None:
-    with pytest.raises(StoreError, match=why):
-        metadata.decode(data)
+@pytest.mark.parametrize("name", WHOLE)
+def test_what_is_whole_is_read_and_written_back_byte_by_byte(name: str) -> None:
+    data, banks = WHOLE[name]
+    found = metadata.decode(data + bytes(64))
+    assert found.encode() == data
+    assert found.version == int.from_bytes(data[4:8], "little")
+    assert found.states == (BankState.ACCEPTED,) * banks
+    assert [image.image.raw[0] for entry in found.images for image in entry.banks] == [
+        0xC8 + bank for _ in found.images for bank in range(banks)
+    ]
+    assert found.vendor == (b"VENDORDATA" * 4 if name == "vendor data" else b"")
+    assert found.update == (1 if banks > 1 else 0)
+    # TF-A looks into the previous bank first, and has none where the number is of no bank.
+    assert metadata.alternate_bank(found) == (1 if banks > 1 else None)
+
+
+def test_a_descriptor_farther_on_is_found_and_kept_there() -> None:
+    data = bytearray(STATE.encode())
+    data[32:32] = b"extension"
+    struct.pack_into("<IH", data, 16, len(data), 41)
+    data[:4] = zlib.crc32(bytes(data[4:])).to_bytes(4, "little")
+    found = metadata.decode(bytes(data))
+    assert (found.extension, found.images) == (b"extension", STATE.images)
+    assert found.encode() == data
+
+
+def test_version_1_is_accepted_where_all_images_of_a_bank_are() -> None:
+    data = bytearray(mkfwumdata(1, 2, images=2))
+    struct.pack_into("<I", data, 16 + 80 + 32 + 24 + 16, 0)  # the second image in the second bank
+    data[:4] = zlib.crc32(bytes(data[4:])).to_bytes(4, "little")
+    assert metadata.decode(bytes(data)).states == (BankState.ACCEPTED, BankState.VALID)
 
 
 @given(st.integers(0, 119), st.integers(1, 255))
@@ -117,16 +166,20 @@ def test_no_changed_byte_goes_unseen(offset: int, change: int) -> None:
 
 guids = st.binary(min_size=16, max_size=16).map(Guid)
 bank_images = st.builds(BankImage, guids, st.booleans())
-states = st.builds(
-    Metadata,
-    st.integers(0, 1),
-    st.integers(0, 1),
-    st.tuples(st.sampled_from(BankState), st.sampled_from(BankState)),
-    st.lists(
-        st.builds(ImageEntry, guids, guids, st.tuples(bank_images, bank_images)),
-        max_size=5,
-        unique_by=lambda entry: entry.type,
-    ).map(tuple),
+states = st.integers(1, 4).flatmap(
+    lambda banks: st.builds(
+        Metadata,
+        st.integers(0, banks - 1),
+        st.integers(0, 0xFFFF_FFFF),
+        st.tuples(*[st.sampled_from(BankState)] * banks),
+        st.lists(
+            st.builds(ImageEntry, guids, guids, st.tuples(*[bank_images] * banks)),
+            max_size=5,
+            unique_by=lambda entry: entry.type,
+        ).map(tuple),
+        extension=st.binary(max_size=9),
+        vendor=st.binary(max_size=9),
+    )
 )
 
 

@@ -7,7 +7,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -20,7 +22,7 @@ from livefw.firmware.image.chain import Counter
 from livefw.firmware.image.disk import Disk, Folder, PowerCutError, SimulatedDisk
 from livefw.firmware.image.errors import PackageError, StoreError, Violation
 from livefw.firmware.image.fip import Payload
-from livefw.firmware.image.metadata import BankState
+from livefw.firmware.image.metadata import BankImage, BankState
 from livefw.firmware.image.store import BANKS, COPIES, COUNTERS, MAX_TRIALS, Store
 
 V1, V2, V3 = (ComponentVersion(1, minor) for minor in (1, 2, 3))
@@ -202,6 +204,36 @@ def test_store_without_metadata_or_counters_says_so() -> None:
         subject.metadata()
     assert caught.value.rule is Violation.METADATA
     assert caught.value.found == f"no whole copy: {COPIES[0]}: version 0; {COPIES[1]}: version 0"
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"version": 1}, "version 1"),
+        ({"states": (BankState.ACCEPTED,) * 4}, "4 banks"),
+        ({"states": (BankState.ACCEPTED,)}, "1 banks"),
+    ],
+)
+def test_metadata_of_another_kind_of_store_is_called_so(change: dict[str, Any], why: str) -> None:
+    """DEN0118 has version 1, and up to four banks; this store has two."""
+    disk = SimulatedDisk()
+    subject = factory(disk)
+    state = replace(subject.metadata(), **change)
+    banks = (BankImage(),) * len(state.states)
+    other = replace(state, images=tuple(entry._replace(banks=banks) for entry in state.images))
+    for copy in COPIES:
+        disk.rewrite(copy, (other.encode(),))
+    with pytest.raises(StoreError, match=f"{COPIES[0]}: {why}; {COPIES[1]}: {why}"):
+        subject.metadata()
+
+
+def test_what_a_vendor_appended_stays_and_a_bank_may_have_none_before() -> None:
+    disk = SimulatedDisk()
+    subject = factory(disk)
+    for copy in COPIES:
+        disk.rewrite(copy, (replace(subject.metadata(), previous=0xFFFF_FFFF, vendor=b"of a vendor").encode(),))
+    assert subject.stage(package(rmm=V2)) == 1
+    assert (subject.metadata().previous, subject.metadata().vendor) == (0xFFFF_FFFF, b"of a vendor")
 
 
 # -- power cuts and killed processes

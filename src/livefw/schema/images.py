@@ -306,8 +306,8 @@ class StoreDocument(TypedDict):
     """Its path."""
     active: int
     """Bank that boots."""
-    previous: int
-    """Bank that booted before."""
+    previous: int | None
+    """Bank that booted before; null if none did."""
     on_trial: bool
     """Whether the active bank boots on trial."""
     counters: dict[str, int]

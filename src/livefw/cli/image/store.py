@@ -63,7 +63,7 @@ def run(session: CommandSession, arguments: argparse.Namespace) -> int:
     document = {
         "directory": arguments.directory,
         "active": state.active,
-        "previous": state.previous,
+        "previous": state.previous if state.previous < len(state.states) else None,
         "on_trial": state.trial,
         "counters": {str(counter): value for counter, value in subject.non_volatile().counters.items()},
         "banks": [

@@ -229,7 +229,7 @@ class Store:
         for name in COPIES:
             data = disk.read(self._disk, name, metadata.MAX_SIZE)
             try:
-                found.append(metadata.decode(data, name) if data is not None else None)
+                found.append(_decoded(data, name) if data is not None else None)
             except StoreError:
                 found.append(None)
         return found[0], found[1]
@@ -239,7 +239,7 @@ class Store:
         if data is None:
             return "not there"
         try:
-            metadata.decode(data, name)
+            _decoded(data, name)
         except StoreError as error:
             return error.found
         return "whole again"
@@ -301,6 +301,18 @@ class _Hashed:
         self.image = Guid(work.digest()[:16])
 
 
+def _decoded(data: bytes, name: str) -> Metadata:
+    """One copy; StoreError also for metadata of another kind than a store of two banks has."""
+    found = metadata.decode(data, name)
+    if found.version != metadata.VERSION:
+        raise StoreError(
+            Violation.METADATA, subject=name, offset=4, found=f"version {found.version}", expected=metadata.VERSION
+        )
+    if len(found.states) != len(BANKS):
+        raise StoreError(Violation.METADATA, subject=name, found=f"{len(found.states)} banks", expected=len(BANKS))
+    return found
+
+
 def _payloads(package: BinaryIO) -> list[Payload]:
     return [Payload.from_package(package, entry) for entry in fip.read(package).entries]
 
@@ -323,7 +335,7 @@ def _without_images(state: Metadata, bank: int) -> Metadata:
 def _with_images(state: Metadata, bank: int, images: Mapping[Guid, Guid], *, accepted: bool) -> Metadata:
     entries = {entry.type: entry for entry in state.images}
     for kind, image in images.items():
-        entry = entries.get(kind) or ImageEntry(kind, LOCATION, (BankImage(),) * metadata.BANKS)
+        entry = entries.get(kind) or ImageEntry(kind, LOCATION, (BankImage(),) * len(BANKS))
         entries[kind] = _with_bank(entry, bank, BankImage(image, accepted))
     return replace(state, images=tuple(entries.values()))
 
