@@ -14,7 +14,9 @@ from livefw.abi.guid import BL33, RMM, Guid
 from livefw.abi.tdx import Svn, TdxVersion
 from livefw.abi.tdx_image import PAGE, SIGSTRUCT_SIZE, Header1, Sigstruct, with_checksum
 from livefw.abi.version import ComponentVersion
-from livefw.cli.image import info as image_info
+from livefw.cli.image.formats.base import InfoView, Start
+from livefw.cli.image.formats.certificates import certificate_document
+from livefw.cli.image.formats.table import identify
 from livefw.errors import UsageError
 from livefw.firmware import tdx_image
 from livefw.firmware.image import certificate, counters, fip, measure, metadata, note, trust
@@ -50,7 +52,7 @@ def _fip(data: bytes) -> object:
     assert {each.guid: each.size for each in fip.parse(again).entries} == {
         each.guid: each.size for each in found.entries
     }
-    return found, image_info._describe(io.BytesIO(data), "fip.bin", hashes=True)
+    return found, identify(Start.of(io.BytesIO(data)), InfoView())
 
 
 def _fip_seeds() -> Iterator[bytes]:
@@ -75,7 +77,7 @@ def _certificate(data: bytes) -> object:
     key = certificate.subject_key(signed)
     read = certificate.read(signed)
     assert read.subject_key == key
-    told = image_info._certificate(data, "fuzz")
+    told = certificate_document(data, "fuzz", strict=True)
     try:
         certificate.check_signature(signed, key)
     except TrustError as error:

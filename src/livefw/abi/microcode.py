@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 _HEADER = struct.Struct("<12I")
 _VERSION = 1
+_LOADER = 1
 _DEFAULT_DATA = 2000
 _EXTENDED = struct.Struct("<II12x")
 _SIGNATURE = struct.Struct("<III")
@@ -16,17 +17,31 @@ _MOST_SIGNATURES = 64
 class Patch(NamedTuple):
     """One update: its revision, the lowest revision it may be loaded upon while running (0: not said), and for whom.
 
-    ``cpus`` are pairs of CPUID.1:EAX and a mask of platform flags.
+    ``cpus`` are pairs of CPUID.1:EAX and a mask of platform flags, ``date`` is binary coded decimal, mmddyyyy, and
+    ``size`` is all of it in bytes.
     """
 
     revision: int
     date: int
     minimum: int
     cpus: tuple[tuple[int, int], ...]
+    size: int
 
     def fits(self, signature: int, flags: int) -> bool:
         """Whether it is for this CPU; a patch with an empty mask is for all platforms."""
         return any(known == signature and (mask & flags or not mask) for known, mask in self.cpus)
+
+
+def is_update(data: bytes) -> bool:
+    """Whether an update begins so. There is no magic, but few values that are possible: nothing is proved by it."""
+    if len(data) < _HEADER.size:
+        return False
+    version, _, date, _, _, loader, _, size, total, *_ = _HEADER.unpack_from(data)
+    digits = f"{date:08x}"
+    if (version, loader) != (_VERSION, _LOADER) or size % 4 or total % 4 or not digits.isdecimal():
+        return False
+    month, day, year = int(digits[:2]), int(digits[2:4]), int(digits[4:])
+    return 1 <= month <= 12 and 1 <= day <= 31 and 1990 <= year < 2100
 
 
 def patches(data: bytes) -> Iterator[Patch]:
@@ -44,7 +59,7 @@ def patches(data: bytes) -> Iterator[Patch]:
         if sum(struct.unpack(f"<{len(part) // 4}I", part)) & 0xFFFFFFFF:
             raise ValueError(f"the checksum of revision {revision:#x} is wrong")
         more = _extended(data[place + _HEADER.size + size : place + total], signature + flags + head[4])
-        yield Patch(revision, date, minimum, ((signature, flags), *more))
+        yield Patch(revision, date, minimum, ((signature, flags), *more), total)
         place += total
 
 

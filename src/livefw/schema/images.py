@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Documents of `livefw image`."""
 
-from typing import Literal, NotRequired, TypedDict
-
-ImageKind = Literal["package", "certificate", "image", "encrypted image"]
+from typing import NotRequired, TypedDict
 
 
 class ImageErrorDocument(TypedDict):
@@ -17,46 +15,6 @@ class ImageErrorDocument(TypedDict):
     """Where in the file, in bytes; null if it is at no place."""
     text: str
     """What is wrong, for a person."""
-
-
-class CertificateDocument(TypedDict):
-    """A certificate of a chain of trust."""
-
-    subject: str
-    """Common name."""
-    signature: str
-    """Signature scheme."""
-    not_before: str
-    """Begin of its validity."""
-    not_after: str
-    """End of its validity."""
-    key_sha256: str
-    """SHA-256 of its public key."""
-    extensions: dict[str, str | int | None]
-    """Hashes, keys and counters in it, by the name that TF-A's cert_create has for them."""
-
-
-class PackageEntryDocument(TypedDict):
-    """An entry of a firmware image package."""
-
-    guid: str
-    """Its GUID."""
-    name: str | None
-    """Name of TF-A's fiptool, or null."""
-    title: str | None
-    """Name for a person, or null."""
-    offset: int
-    """Where it begins, in bytes."""
-    size: int
-    """Its size in bytes."""
-    certificate: NotRequired[CertificateDocument]
-    """What is in it, if it is a certificate."""
-    error: NotRequired[ImageErrorDocument]
-    """Why it is no certificate, although it should be."""
-    sha256: NotRequired[str]
-    """SHA-256 of an image."""
-    version: NotRequired[str | None]
-    """Version that an image declares, or null."""
 
 
 class VerifiedImageDocument(TypedDict):
@@ -85,46 +43,6 @@ class VerdictDocument(TypedDict):
     """GUIDs of entries that no certificate covers."""
     error: NotRequired[ImageErrorDocument]
     """Why it is not authentic."""
-
-
-class ImageDocument(TypedDict):
-    """A file with firmware."""
-
-    file: str
-    """Its path."""
-    kind: ImageKind
-    """What it is."""
-    size: int
-    """Its size in bytes."""
-    platform_flags: NotRequired[int]
-    """Platform flags of a package."""
-    entries: NotRequired[list[PackageEntryDocument]]
-    """Entries of a package."""
-    verdict: NotRequired[VerdictDocument | None]
-    """Whether a package is authentic; null if no trust anchor was given."""
-    subject: NotRequired[str]
-    """Common name of a certificate."""
-    signature: NotRequired[str]
-    """Signature scheme of a certificate."""
-    not_before: NotRequired[str]
-    """Begin of the validity of a certificate."""
-    not_after: NotRequired[str]
-    """End of the validity of a certificate."""
-    key_sha256: NotRequired[str]
-    """SHA-256 of the public key of a certificate."""
-    extensions: NotRequired[dict[str, str | int | None]]
-    """Hashes, keys and counters in a certificate."""
-    sha256: NotRequired[str]
-    """SHA-256 of an image."""
-    version: NotRequired[str | None]
-    """Version that an image declares, or null."""
-
-
-class ImageInfoDocument(TypedDict):
-    """`livefw image info`."""
-
-    image: ImageDocument
-    """What the file is."""
 
 
 class ImageVerdictDocument(TypedDict):

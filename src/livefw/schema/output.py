@@ -7,7 +7,7 @@ import msgspec
 
 from livefw.activation.history.rows import RowKind
 from livefw.render.json_text import SCHEMA
-from livefw.schema import history, images, machines, notify, reports, schedule, verbs
+from livefw.schema import formats, history, images, machines, notify, reports, schedule, verbs
 from livefw.schema.common import ErrorDocument
 from livefw.schema.generate import DIALECT, described
 
@@ -51,7 +51,7 @@ DOCUMENTS: tuple[type, ...] = (
     reports.WrittenReportDocument,
     reports.FleetReportDocument,
     reports.WrittenFleetReportDocument,
-    images.ImageInfoDocument,
+    formats.ImageInfoDocument,
     images.ImageVerdictDocument,
     images.ImageConsistentDocument,
     images.ImageExtractDocument,
@@ -109,7 +109,7 @@ def _records() -> list[type]:
     """All classes that describe an object."""
     from livefw.schema import common
 
-    modules = (common, verbs, history, images, machines, notify, reports, schedule)
+    modules = (common, verbs, history, images, formats, machines, notify, reports, schedule)
     found = {each for module in modules for name, each in vars(module).items() if name.endswith("Document")}
     return sorted([*found, FailureDocument], key=lambda each: each.__name__)
 

@@ -11,7 +11,8 @@ from livefw import reading
 from livefw.abi.guid import Guid
 from livefw.abi.version import ComponentVersion
 from livefw.cli.image import key_files
-from livefw.cli.image.info import MOST_BYTES, parse_counter
+from livefw.cli.image.formats.base import MOST_BYTES
+from livefw.cli.image.info import parse_counter
 from livefw.cli.image.naming import (
     configure_platform,
     entry_flags,

@@ -10,6 +10,8 @@ from livefw.cli.image import info as image_info
 from livefw.cli.image import store as image_store
 from livefw.cli.image import trust as image_trust
 from livefw.cli.image import verify as image_verify
+from livefw.cli.image.formats import table as formats
+from livefw.cli.image.formats.base import MOST_HASHED
 from livefw.cli.invocation.session import CommandSession
 from livefw.cli.parser import Below, add_below
 from livefw.cli.verbs import Manual
@@ -37,11 +39,17 @@ _VERBS = {
     "info": Below(
         image_info.configure,
         image_info.run,
-        "show what is in a package, certificate or image",
+        "tell what a file is, and what is in it",
         _manual(
-            "Show the images and certificates of a firmware image package, or one certificate. With --trust or --store "
-            "the package is also verified.",
-            examples=(INFO, ("livefw image info new.fip --trust keys/trust.toml", "Verify it too.")),
+            f"Recognised are: {formats.titles()}.",
+            "With --trust or --store packages are also verified. Images are hashed if together they have at most "
+            f"{MOST_HASHED >> 20} MiB, or with --hash.",
+            "The exit code is 3 for a file of no known format, and 1 for one that is damaged.",
+            examples=(
+                INFO,
+                ("livefw image info new.fip --trust keys/trust.toml", "Verify it too."),
+                ("livefw --json image info flash.bin", "Find the packages in a dump of flash."),
+            ),
         ),
     ),
     "verify": Below(

@@ -35,6 +35,7 @@ CHUNK = 1 << 20
 
 _HEADER = struct.Struct("<IIQ")
 _ENCRYPTED = struct.Struct("<IHHHH")
+_VECTOR_AND_TAG = struct.Struct("<16s16s")
 _ENTRY = struct.Struct("<16sQQQ")
 _END = bytes(16)
 _U64 = (1 << 64) - 1
@@ -104,6 +105,28 @@ def is_encrypted(data: bytes) -> bool:
         return False
     magic, algorithm, flags, vector, tag = _ENCRYPTED.unpack_from(data)
     return magic == MAGIC and algorithm == 0 and flags in (0, 1) and 0 < vector <= 16 and tag == 16
+
+
+class EncryptionHeader(NamedTuple):
+    """What stands before an encrypted image; with ``device_key`` by a key of the device's own."""
+
+    device_key: bool
+    vector: bytes
+    tag: bytes
+
+    @classmethod
+    def decode(cls, data: bytes) -> "EncryptionHeader":
+        """The header of data for which `is_encrypted` holds; PackageError with FIP_TRUNCATED."""
+        if len(data) < ENCRYPTION_BYTES:
+            raise PackageError(
+                Violation.FIP_TRUNCATED, offset=len(data), expected=f"{ENCRYPTION_BYTES} bytes of header"
+            )
+        _, _, flags, size, _ = _ENCRYPTED.unpack_from(data)
+        vector, tag = _VECTOR_AND_TAG.unpack_from(data, _ENCRYPTED.size)
+        return cls(bool(flags), vector[:size], tag)
+
+
+ENCRYPTION_BYTES = _ENCRYPTED.size + _VECTOR_AND_TAG.size
 
 
 def read(file: BinaryIO) -> Fip:
