@@ -219,8 +219,9 @@ def _entry(data: bytes, offset: int, count: int) -> ImageEntry:
 
 def alternate_bank(metadata: Metadata) -> int | None:
     """The bank to boot when the active one will not do, or None (TF-A ``fwu_get_alternate_boot_bank``)."""
+    banks: list[int] = [metadata.previous, *range(len(metadata.states))]
     for state in (BankState.ACCEPTED, BankState.VALID):
-        for bank in (metadata.previous, *range(len(metadata.states))):
+        for bank in banks:
             if bank != metadata.active and bank < len(metadata.states) and metadata.states[bank] is state:
                 return bank
     return None
