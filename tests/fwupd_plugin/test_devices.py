@@ -32,7 +32,7 @@ def _problems(device: dict[str, Any]) -> int:
 
 
 @pytest.mark.parametrize(
-    ("platform", "driver"), [*((name, "v3") for name in WITH_LFA), *(("vera", name) for name in VERSIONS)]
+    ("platform", "driver"), sorted({*((name, "v3") for name in WITH_LFA), *(("vera", name) for name in VERSIONS)})
 )
 def test_every_component_is_a_device(platform: str, driver: str, mount: Mounts, start: Start) -> None:
     config = replace(load(platform), driver=driver)

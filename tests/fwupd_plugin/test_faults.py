@@ -32,7 +32,9 @@ PATIENCE_MS = 500
 """So long the plugin waits for the kernel: some faults let it never answer. On a slow machine more becomes unknown."""
 ALL = bool(os.environ.get("LIVEFW_FWUPD_PLUGIN"))
 """Set by `make fwupd-plugin`, which plays every driver on every firmware."""
-PLAYED = [(d, f) for d in VERSIONS for f in FIRMWARE if ALL or (d, f) in {("v1", "tells all"), ("nv3", "tells all")}]
+ALWAYS = [(driver, "tells all") for driver in ("v1", "nv3", "lw1")]
+"""The first posted driver, the last one, and that of dkms/, which tells failures apart."""
+PLAYED = [(driver, firmware) for driver in VERSIONS for firmware in FIRMWARE] if ALL else ALWAYS
 
 
 def _quick(config: MachineConfig) -> MachineConfig:
