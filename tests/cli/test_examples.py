@@ -32,6 +32,7 @@ NOT_RUN = {
     "livefw machine trace --follow": "runs until interrupted",
     "livefw machine driver unload": "would take the machine from the other examples; see tests/machine",
     "livefw machine driver load": "would take the machine from the other examples; see tests/machine",
+    "livefw machine eventlog --output event.log": "needs a machine with --store; see test_staged_package.py",
     "livefw machine stage new.fip": "needs a machine with --store; see tests/machine/test_staged_package.py",
     "livefw image store accept flash": "needs a bank on trial; see tests/image/test_store.py",
     "livefw image store rollback flash": "needs a bank on trial; see tests/image/test_store.py",

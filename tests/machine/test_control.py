@@ -98,7 +98,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
     max_leaves=8,
 )
-COMMANDS = st.sampled_from(["stage", "notify", "fault", "clear", "log", "trace", "cpu", "show", "dance"])
+COMMANDS = st.sampled_from(["stage", "notify", "fault", "clear", "log", "trace", "eventlog", "cpu", "show", "dance"])
 FIELDS = st.sampled_from(["component", "version", "fault", "since", "action", "cpu", "authentic"])
 REQUESTS = st.builds(
     lambda command, fields: json.dumps({"command": command} | fields).encode(),

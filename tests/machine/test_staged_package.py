@@ -2,6 +2,8 @@
 """Signed packages on a machine with a store, by the commands that an engineer would type."""
 
 import json
+import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -79,6 +81,19 @@ def test_the_firmware_judges_what_was_staged(livefw: Livefw, tmp_path: Path) -> 
     code, result = activate(livefw)
     assert (code, result["outcome"], result["after"]["current_version"]) == (ExitCode.DONE, "activated", "1.1")
     assert "the firmware last refused" not in livefw("machine", "show", "--machine", "vera").stdout
+    same_registers_as_the_tools_of_the_tcg(livefw, tmp_path / "event.log")
+
+
+def same_registers_as_the_tools_of_the_tcg(livefw: Livefw, file: Path) -> None:
+    """What was measured above: the image that booted, and the only one that was primed."""
+    done = livefw("--json", "machine", "eventlog", "--machine", "vera", "--output", file)
+    said = json.loads(done.stdout)
+    assert [event["name"] for event in said["events"]] == ["rmm-fw 1.0", "rmm-fw 1.1"]
+    if shutil.which("tpm2_eventlog") is None:
+        pytest.skip("tpm2_eventlog is not installed (Debian package tpm2-tools)")
+    replayed = subprocess.run(["tpm2_eventlog", file], capture_output=True, text=True, check=True).stdout
+    theirs = re.findall(r"^  (sha\d+):\n    0  : 0x([0-9a-f]+)$", replayed, re.MULTILINE)
+    assert theirs == [(each["hash"].lower(), each["value"]) for each in said["registers"]]
 
 
 def test_what_cannot_be_staged_is_said_and_changes_nothing(livefw: Livefw, tmp_path: Path) -> None:
@@ -97,5 +112,7 @@ def test_what_cannot_be_staged_is_said_and_changes_nothing(livefw: Livefw, tmp_p
         done = livefw("machine", "stage", *words)
         assert (done.returncode, text in done.stderr) == (code, True), done.stderr
     assert {path.name: path.read_bytes() for path in (tmp_path / "flash").iterdir()} == files
+    done = livefw("machine", "eventlog", "--machine", "memory")
+    assert (done.returncode, "has no store, and measures nothing" in done.stderr) == (ExitCode.USAGE, True)
     machines = json.loads(livefw("--json", "machine", "list").stdout)["machines"]
     assert [machine["store"] for machine in machines] == [None, str(tmp_path / "flash")]

@@ -34,6 +34,10 @@ MAX_CLIENTS = 64
 PAGE = 1000
 """Records or calls in one answer; a client that wants more asks again from ``next``."""
 
+EVENT_LOG_PAGE = 32_768
+"""Bytes of the measurement log in one answer, which has two digits for each."""
+_WITH_STORE = "livefw machine run --store DIR, with a directory of livefw image store init"
+
 
 class StageCommand(msgspec.Struct, tag_field="command", tag="stage", forbid_unknown_fields=True, frozen=True):
     """Put a new image where it becomes pending."""
@@ -141,6 +145,20 @@ class TraceCommand(msgspec.Struct, tag_field="command", tag="trace", forbid_unkn
         }
 
 
+class EventLogCommand(msgspec.Struct, tag_field="command", tag="eventlog", forbid_unknown_fields=True, frozen=True):
+    """A page of the measurement log."""
+
+    since: int = 0
+
+    def run(self, machine: Machine) -> Any:
+        """Its bytes from ``since`` on, in hexadecimal; none at its end. `UsageError` for firmware that measures
+        nothing."""
+        if not isinstance(machine.platform, StorePlatform):
+            raise UsageError(f"{machine.config.name} has no store, and measures nothing", hint=_WITH_STORE)
+        with machine.runner.lock:
+            return {"log": machine.platform.log.encode()[max(self.since, 0) :][:EVENT_LOG_PAGE].hex()}
+
+
 class CpuCommand(msgspec.Struct, tag_field="command", tag="cpu", forbid_unknown_fields=True, frozen=True):
     """Turn a CPU on or off."""
 
@@ -236,6 +254,7 @@ Request = (
     | ClearCommand
     | LogCommand
     | TraceCommand
+    | EventLogCommand
     | CpuCommand
     | ShowCommand
 )

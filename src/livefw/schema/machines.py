@@ -293,6 +293,37 @@ class MachineTraceDocument(TypedDict):
     """Calls in progress."""
 
 
+class MeasuredImageDocument(TypedDict):
+    """An image that was measured."""
+
+    register: int
+    """Register that was extended."""
+    name: str
+    """What was measured, and its version."""
+    digests: dict[str, str]
+    """Its digests by algorithm, hexadecimal."""
+
+
+class RegisterDocument(TypedDict):
+    """A register after all measurements."""
+
+    register: int
+    """Its number."""
+    hash: str
+    """Its algorithm."""
+    value: str
+    """Its value, hexadecimal."""
+
+
+class MachineEventLogDocument(TypedDict):
+    """`livefw machine eventlog`."""
+
+    events: list[MeasuredImageDocument]
+    """What was measured since power-on, in this order."""
+    registers: list[RegisterDocument]
+    """What replaying it gives."""
+
+
 class FollowedRecordDocument(LogRecordDocument):
     """`livefw machine log --follow`: one document for each record."""
 

@@ -75,6 +75,7 @@ DOCUMENTS: tuple[type, ...] = (
     machines.MachineCpuDocument,
     machines.MachineLogDocument,
     machines.MachineTraceDocument,
+    machines.MachineEventLogDocument,
     machines.FollowedRecordDocument,
     machines.FollowedCallDocument,
     machines.MachineBmcDocument,

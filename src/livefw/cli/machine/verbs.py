@@ -132,6 +132,15 @@ _VERBS = {
             "livefw machine trace --follow": "Continue until interrupted.",
         },
     ),
+    "eventlog": _below(
+        "eventlog:eventlog",
+        "show what the firmware measured",
+        "The firmware of a machine that runs with --store measures each image that it loads, as TF-A's measured boot "
+        "does. The log is the TCG's; the registers are what replaying it gives.",
+        examples={
+            "livefw machine eventlog --output event.log": "Show it, and write it to a file for tpm2_eventlog.",
+        },
+    ),
 }
 
 
