@@ -122,6 +122,8 @@ packages() {
     need makepkg "makepkg fakeroot libarchive-tools" "the tests of Arch's packages"
     need nix-instantiate nix-bin "the tests of the recipe for Nix"
     need appstreamcli appstream "the test of the metainfo"
+    need jcat-tool jcat "the test that compares signatures of archives"
+    need gpgv gpgv "the tests of signatures of archives"
     need shellcheck shellcheck "the tests of the recipes' shell"
     need mandoc mandoc "the tests of the manual pages"
     need tidy tidy "the test that a report is valid HTML"

@@ -16,6 +16,7 @@ from weakref import ref
 from livefw import assemble
 from livefw.activation import examination, queries
 from livefw.activation.actor import current
+from livefw.activation.checks.facts import Facts
 from livefw.activation.engine import Engine, Host, Plan
 from livefw.activation.events import Control, Event, Finished, Steps
 from livefw.activation.history.rows import HistoryPage
@@ -449,7 +450,7 @@ class ConnectedHost:
             host = self._host
             images = ImageDirectory(self._warn).images(host.images)
             found = discovery.take_inventory(host.providers)
-            wanted, release = choice.local_image(component, wanted, found, images, host.policy)
+            wanted, release = choice.local_image(component, wanted, found, images, host.policy, Facts(host.files))
         return choice.opened(wanted, release)
 
     def _stream(self, stream: Generator[E, None, R], control: Control) -> Generator[E, None, R]:

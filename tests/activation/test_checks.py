@@ -18,6 +18,7 @@ from livefw.activation.checks.facts import Facts, cpu_list
 from livefw.activation.checks.table import (
     CHECKS,
     CheckContext,
+    ImageFindings,
     Problem,
     Weight,
     examine,
@@ -86,6 +87,9 @@ BAD: list[tuple[str, dict[str, str], str, dict[str, Any]]] = [
     ("time", {}, "[limits]\nseconds = 5", {"usual_s": 5.5}),
     ("watchdog", DOG, "", {}),
     ("downgrade", {}, "", {"component": COMPONENT._replace(pending_version=Version("1.8", (1, 8)))}),
+    ("requirements", {}, "", {"image": ImageFindings((Reason("requirement", "it requires more"),))}),
+    ("signature", {}, "", {"image": ImageFindings((), Reason("unsigned", "it was changed"), blocks=True)}),
+    ("signed", {}, "", {"image": ImageFindings((), Reason("unsigned", "it has no signature"))}),
     ("cpus-offline", {f"{CPU}/online": "0,2-3\n"}, "", {}),
     ("cpus-moving", {f"{CPU}/cpu0/hotplug/state": "238", f"{CPU}/cpu0/hotplug/target": "238"} | CPU1_LEAVES, "", {}),
     (

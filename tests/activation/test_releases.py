@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from livefw.activation.checks.facts import Facts
 from livefw.activation.checks.table import examine_staging
 from livefw.activation.images import releases
 from livefw.activation.images.directory import LocalImage
@@ -12,10 +13,12 @@ from livefw.activation.inventory.discovery import Candidate
 from livefw.activation.inventory.guids import instance, made_guid
 from livefw.activation.inventory.versions import are_alien, compare, of_image
 from livefw.activation.policy.document import parse
-from livefw.archive.metainfo import Metainfo
+from livefw.archive.metainfo import ImageRequirement, Metainfo
 from livefw.errors import NothingToDo, UsageError
 from livefw.providers.base import Component, Cost, Offer, Reason, Version, dotted
+from livefw.providers.fake import FakeFiles
 
+FACTS = Facts(FakeFiles())
 COMPARED = [
     ("1.9.0", (1, 9, 0), "1.10.0", (1, 10, 0), -1),
     ("2", (2,), "1.9", (1, 9), None),  # fwupd's format pair makes 0.2 of it
@@ -156,7 +159,8 @@ def found(
     waiting = Version(pending, tuple(map(int, pending.split(".")))) if pending else None
     component = Component("mech", "a", "A", Version(current, order), bool(pending), waiting, Cost(None, None))
     images = [local(version) for version in versions] + [local("9.9", "00000000-0000-0000-0000-00000000000a")]
-    table = releases.table([Candidate(provider or Taking(), component)], images, parse(settings.encode()))
+    candidates = [Candidate(provider or Taking(), component)]
+    table = releases.table(candidates, images, parse(settings.encode()), FACTS, others=candidates)
     return component, table.get("mech:a", ())
 
 
@@ -191,11 +195,21 @@ def test_the_policy_bars(settings: str, code: str) -> None:
     assert texts(releases.upgrades(component, all_)) == (["1.9"] if code == "pinned" else [])
 
 
+def test_what_an_image_requires_bars_it() -> None:
+    component, _ = found()
+    image = local("1.9")
+    image = image._replace(about=image.about._replace(requirements=(ImageRequirement("firmware", "", "ge", "1.3"),)))
+    candidates = [Candidate(Taking(), component)]
+    known = releases.table(candidates, [image], parse(b""), FACTS, others=candidates)["mech:a"]
+    assert [reason.code for reason in known[0].against] == ["requirements"]
+    assert releases.upgrades(component, known) == ()
+
+
 def test_an_image_is_picked_by_its_version_in_either_notation() -> None:
     component, _ = found(current="1.2.0")
     image = local("17367040")._replace(path="/images/new.cab")
     image = image._replace(about=image.about._replace(version_format="triplet"))
-    known = releases.table([Candidate(Taking(), component)], [image], parse(b""))["mech:a"]
+    known = releases.table([Candidate(Taking(), component)], [image], parse(b""), FACTS, others=())["mech:a"]
     assert texts(releases.upgrades(component, known)) == ["1.9.0"]
     for wanted in ("17367040", "1.9.0", "1.9", None):
         assert releases.pick(component, known, wanted).path == "/images/new.cab"

@@ -4,12 +4,14 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import cabarchive
 import pytest
 
 from livefw.activation.engine import Attempt
 from livefw.activation.events import Begun, Control, StillRunning, drain
 from livefw.activation.history.journal import RowKind
 from livefw.activation.images.target import StagingRequest
+from livefw.activation.inventory.guids import instance, made_guid
 from livefw.activation.outcome import Outcome
 from livefw.errors import Interrupted, TransportError
 from livefw.providers.base import Claim, ImagePackage, Reason, Reply
@@ -167,3 +169,30 @@ def test_nothing_is_staged_on_what_nobody_knows_the_end_of(world: World) -> None
         (attempt,) = drain(run.stage(StagingRequest(ImagePackage("image", b"x"), "stager:one"))).attempts
     assert (attempt.result.outcome, attempt.result.why.code) == (Outcome.REFUSED, "not-settled")
     assert not world.stager.asked
+
+
+def requiring(version: str) -> ImagePackage:
+    """An archive whose image requires a version of the component."""
+    archive = cabarchive.CabArchive()
+    guid = made_guid(instance("stager", "one"))
+    archive["firmware.bin"] = cabarchive.CabFile(b"x")
+    archive["a.metainfo.xml"] = cabarchive.CabFile(
+        f"""<component type="firmware"><id>a</id><provides><firmware type="flashed">{guid}</firmware></provides>
+        <requires><firmware compare="ge" version="{version}"/></requires>
+        <releases><release version="99"/></releases></component>""".encode()
+    )
+    return ImagePackage("x.cab", bytes(archive.save()))
+
+
+def test_an_archive_whose_requirement_is_not_met_is_refused_unless_it_is_ignored(world: World) -> None:
+    def stage(*ignore: str) -> Attempt:
+        request = StagingRequest(requiring("98"), "stager:one", ignore=ignore)
+        (attempt,) = world.bench.watch.follow(
+            world.bench.engine().stage(request, control=Control()), Control()
+        ).attempts
+        return attempt
+
+    refused = stage()
+    assert (refused.result.outcome, refused.result.why.code) == (Outcome.REFUSED, "requirements")
+    assert "the image requires firmware ge 98: " in refused.result.why.text
+    assert stage("requirements").result.outcome is Outcome.STAGED

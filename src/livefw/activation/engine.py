@@ -14,7 +14,7 @@ from livefw.activation import aftermath, expected_version, plan, row_bodies, ste
 from livefw.activation.aftermath import Aftermath
 from livefw.activation.checks import hooks
 from livefw.activation.checks.facts import Facts
-from livefw.activation.checks.table import require_ignorable
+from livefw.activation.checks.table import ImageFindings, require_ignorable
 from livefw.activation.events import Attempt, Control, Finished, Point, SettledIntent, Steps, WaitingForLock, drain
 from livefw.activation.execution import one_step
 from livefw.activation.execution.session import Session
@@ -23,7 +23,7 @@ from livefw.activation.history.cache import RowSource
 from livefw.activation.history.journal import FILE, HistoryRow, Journal
 from livefw.activation.history.writer import HistoryWriter
 from livefw.activation.host import ActivationRequest, Host, OnFailure
-from livefw.activation.images.target import StagingRequest, find_target
+from livefw.activation.images.target import StagingRequest, find_against, find_target
 from livefw.activation.inventory import hosts, unmatched_patterns
 from livefw.activation.inventory.discovery import Candidate, Inventory
 from livefw.activation.inventory.select import select
@@ -273,8 +273,13 @@ class Engine:
             lasting=lambda component: aftermath.lasting(history, component, boot_id) if history else None,
             doubt=partial(_in_doubt, aftermath.latest(history, boot_id) if held is None else held),
             unmet=blocking_settings(host.policy, {}),
+            image=self._find_against,
             decided=lambda component: row_bodies.ignored_at_staging(history, component) if history else (),
         )
+
+    def _find_against(self, candidate: Candidate) -> ImageFindings:
+        target, host = one_step.image_of(candidate), self._host
+        return find_against(target, self._facts, host.policy, host.image_keys) if target else ImageFindings()
 
 
 def _in_doubt(held: Aftermath, candidate: Candidate, found: Inventory) -> Reason | None:

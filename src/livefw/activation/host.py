@@ -66,7 +66,8 @@ class Host(NamedTuple):
 
     ``now`` is the wall clock, for windows only. ``announce`` publishes an outcome. ``at`` is called at each `Point`;
     tests kill the engine there. ``observe`` adds to each inventory since when an image is pending, and records it if it
-    is new (`livefw.activation.pending`). ``images`` is the image directory, empty for none. ``notifier`` sends
+    is new (`livefw.activation.pending`). ``images`` is the image directory, empty for none, and ``image_keys`` the
+    directory of the keys that vouch for images. ``notifier`` sends
     events.
     """
 
@@ -85,6 +86,7 @@ class Host(NamedTuple):
     observe: Callable[[Inventory], Inventory] = as_found
     without_journal: bool = False
     images: str = ""
+    image_keys: str = ""
     notifier: "Notifier | None" = None
 
     def reach(self, point: Point, component: Component | None = None) -> Reached:

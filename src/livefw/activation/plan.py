@@ -10,7 +10,7 @@ from livefw.activation import expected_version
 from livefw.activation.checks import hooks
 from livefw.activation.checks import table as checks
 from livefw.activation.checks.facts import MachineFacts
-from livefw.activation.checks.table import CheckContext, Problem, Weight
+from livefw.activation.checks.table import CheckContext, ImageFindings, Problem, Weight
 from livefw.activation.hooks.directory import Hook
 from livefw.activation.inventory import unmatched_patterns
 from livefw.activation.inventory.discovery import Candidate, Inventory
@@ -94,6 +94,8 @@ class PlanContext(NamedTuple):
     doubt: Callable[[Candidate, Inventory], Reason | None] = lambda _, __: None
     unmet: Callable[[Candidate], tuple[Reason, ...]] = lambda _: ()
     """Settings that differ from the policy in a way that blocks the activation."""
+    image: Callable[[Candidate], ImageFindings] = lambda _: ImageFindings()
+    """What there is against the image to activate with."""
     decided: Callable[[Component], tuple[str, ...]] = lambda _: ()
     """Checks that were ignored when the pending image was staged."""
 
@@ -187,6 +189,7 @@ def examine(
         lasting=scene.lasting(component),
         doubt=scene.doubt(candidate, found),
         unmet=scene.unmet(candidate),
+        image=scene.image(candidate),
         holder=scene.holder,
         privileged=scene.privileged,
         unmatched=() if scene.named or not scene.policy.strict else unmatched_patterns.find(scene.policy, found),

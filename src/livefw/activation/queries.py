@@ -76,7 +76,8 @@ def details(host: Host, words: Sequence[str], images: Sequence[LocalImage]) -> l
     with hosts.naming_silent_hosts(taken):
         named = select_all(words, candidates)
     chosen = _with_history(host, named)
-    by_key = releases.table([each for each, _, _ in chosen], images, host.policy)
+    mine, facts = [each for each, _, _ in chosen], Facts(host.files)
+    by_key = releases.table(mine, images, host.policy, facts, others=candidates)
     examined = examination.examine(host, taken)
     return [
         ComponentDetails(component, by_key.get(component.key, ()), examined.status(component), past, last)

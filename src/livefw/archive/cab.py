@@ -2,8 +2,8 @@
 """``.cab`` archives as the LVFS keeps them: images, and for each a metainfo that says for whom it is.
 
 Anybody may send one, so its tables are surveyed before anything is unpacked, and bounded by what they cost: bytes and
-time. Layout: MS-CAB, section 2.1 to 2.4, and MS-MCI for MSZIP. Signatures that the LVFS adds (``.jcat``) are not looked
-at, for they are not what makes an image authentic here: the mechanism verifies what it is handed.
+time. Layout: MS-CAB, section 2.1 to 2.4, and MS-MCI for MSZIP. Signatures that the LVFS adds (``.jcat``) are handed on
+as they are (`livefw.activation.images.signatures`).
 """
 
 import struct
@@ -26,6 +26,8 @@ _MOST_BLOCK = 1 << 15
 """Bytes of an unpacked block (MS-CAB)."""
 _MOST_METAINFO = 4 << 20
 """Bytes of all metainfo together, which takes a second to read; an archive of the LVFS has some thousands."""
+_MOST_CATALOGS = 8
+"""Catalogs of signatures, each of which is unpacked. The LVFS adds one."""
 _MOST_NAME = 256
 """Bytes of a name with its end (MS-CAB)."""
 
@@ -42,10 +44,15 @@ _KINDS = {2: "Quantum", 3: "LZX"}
 
 
 class CabImage(NamedTuple):
-    """An image and what its metainfo says."""
+    """An image and what its metainfo says.
+
+    ``source`` is that metainfo as it is, with its name; ``catalogs`` are the ``.jcat`` of the archive.
+    """
 
     about: Metainfo
     payload: bytes
+    source: tuple[str, bytes] = ("", b"")
+    catalogs: tuple[bytes, ...] = ()
 
     @property
     def guids(self) -> tuple[str, ...]:
@@ -112,7 +119,15 @@ def read_each(data: bytes, *, most: int | None = None) -> tuple[CabImage | Rejec
         _fail("there is no metainfo in it", hint="livefw help image cab shows how to make one")
     if sum(len(text) for copies in texts.values() for text in copies) > _MOST_METAINFO:
         _fail(f"its metainfo has more than {_MOST_METAINFO >> 20} MiB")
-    return tuple(entry for name, copies in texts.items() for text in copies for entry in _entries(name, text, members))
+    catalogs = tuple(each for name, copies in members.items() if name.endswith(".jcat") for each in copies)
+    if len(catalogs) > _MOST_CATALOGS:
+        _fail(f"it has more than {_MOST_CATALOGS} catalogs of signatures")
+    return tuple(
+        entry._replace(source=(name, text), catalogs=catalogs) if isinstance(entry, CabImage) else entry
+        for name, copies in texts.items()
+        for text in copies
+        for entry in _entries(name, text, members)
+    )
 
 
 def write(image: CabImage) -> bytes:

@@ -20,6 +20,8 @@ _MOST_TEXT = 1_000
 """Characters of one value: all of them go to every client that asks for details."""
 _NAMELESS = "firmware.bin"
 """The image's name where the metainfo has none (fwupd, ``fu-cabinet.c``)."""
+_REQUIREMENTS = ("requires", "recommends", "suggests")
+"""Where requirements stand; fwupd checks them all, and can ignore those of the last two."""
 _PROTOCOL, _FORMAT = "LVFS::UpdateProtocol", "LVFS::VersionFormat"
 DIGESTS: Mapping[str, Callable[[bytes], Any]] = MappingProxyType(
     {
@@ -49,6 +51,19 @@ _NO_NAME = frozenset('/\\:*?"<>|')
 """What no file of Windows has in its name, where the format comes from."""
 
 
+class ImageRequirement(NamedTuple):
+    """What has to be so before the image is installed: ``<firmware compare="ge" version="1.2">GUID</firmware>``.
+
+    ``kind`` is the name of the element in small letters, ``value`` its text; attributes that are missing are empty.
+    """
+
+    kind: str
+    value: str = ""
+    compare: str = ""
+    version: str = ""
+    depth: str = ""
+
+
 class Metainfo(NamedTuple):
     """What is said of one image.
 
@@ -68,6 +83,7 @@ class Metainfo(NamedTuple):
     version_format: str = ""
     date: str = ""
     size: int | None = None
+    requirements: tuple[ImageRequirement, ...] = ()
 
 
 class RejectedRelease(NamedTuple):
@@ -109,6 +125,7 @@ def read_each(where: str, data: bytes) -> tuple[Metainfo | RejectedRelease, ...]
         license=_text(root.find("project_license")),
         protocol=custom.get(_PROTOCOL, ""),
         version_format=custom.get(_FORMAT, ""),
+        requirements=tuple(_requirements(root)),
     )
     return tuple(_release(where, about, each) for each in releases)
 
@@ -156,6 +173,13 @@ def _release(where: str, about: Metainfo, release: ET.Element) -> Metainfo | Rej
         )
     except UsageError as error:
         return RejectedRelease(about.guids, version, error)
+
+
+def _requirements(root: ET.Element) -> Iterator[ImageRequirement]:
+    for section in _REQUIREMENTS:
+        for each in root.iterfind(f"{section}/*"):
+            attributes = (_word(each, "compare"), each.get("version", "").strip()[:_MOST_TEXT], _word(each, "depth"))
+            yield ImageRequirement(each.tag.lower()[:_MOST_TEXT], _text(each), *attributes)
 
 
 def _payload(release: ET.Element) -> str:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import NamedTuple
 
 from livefw.activation import plan
+from livefw.activation.checks.facts import Facts
 from livefw.activation.engine import ActivationRequest, Engine, Host
 from livefw.activation.history.cache import HistoryCache, RowSource
 from livefw.activation.history.journal import Activation, RowKind
@@ -78,7 +79,8 @@ def take_snapshot(
         steps = plan.steps(pending, found, Engine(host).scene(request, history, None)) if pending else ()
         last = {c.component.key: _last(history, c.component.key) for c in found.candidates} if history else {}
     last_known = {key: activation for key, activation in last.items() if activation is not None}
-    by_component = releases.table(found.candidates, images.images(host.images), host.policy)
+    here, local, facts = found.candidates, images.images(host.images), Facts(host.files)
+    by_component = releases.table(here, local, host.policy, facts, others=here)
     by_key = {step.component.key: step for step in steps}
     unmatched = unmatched_patterns.find(host.policy, found)
     if host.notifier:

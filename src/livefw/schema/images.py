@@ -2,6 +2,11 @@
 """Documents of `livefw image`."""
 
 from typing import NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict
+
+from livefw.activation.images.signatures import SignatureVerdict
+
+ImageKind = Literal["package", "certificate", "image", "encrypted image"]
 
 
 class ImageErrorDocument(TypedDict):
@@ -156,6 +161,15 @@ class ImageBuildDocument(TypedDict):
     """The package."""
 
 
+class ArchiveSignatureDocument(TypedDict):
+    """What the signatures of an image and its metainfo are worth."""
+
+    verdict: SignatureVerdict
+    """The verdict."""
+    text: str
+    """A sentence about it."""
+
+
 class ArchiveImageDocument(TypedDict):
     """An image in an archive of the LVFS."""
 
@@ -171,6 +185,10 @@ class ArchiveImageDocument(TypedDict):
     """Its size in bytes."""
     guids: list[str]
     """GUIDs that it is for."""
+    signature: ArchiveSignatureDocument | None
+    """What its signatures are worth, with --keys; else null."""
+    requires: list[str]
+    """What its metainfo requires, each in a line."""
 
 
 class RejectedReleaseDocument(TypedDict):

@@ -5,6 +5,9 @@ What cannot be read is None or empty: a missing file must neither block an activ
 formats are the kernel's (Documentation/ABI/testing and Documentation/admin-guide).
 """
 
+from collections.abc import Mapping
+from hashlib import sha1
+from types import MappingProxyType
 from typing import NamedTuple
 
 from livefw.activation.inventory.old_versions import BOOT_ID
@@ -15,6 +18,44 @@ CPUS = "/sys/devices/system/cpu"
 _CPU_LIMIT = 1 << 16
 """CPU numbers must be below this, twice what a kernel can be configured for: ``0-99999999999`` must not fill the
 memory."""
+
+_DMI = "/sys/class/dmi/id"
+_DMI_FIELDS: Mapping[str, str] = MappingProxyType(
+    {
+        "manufacturer": "sys_vendor",
+        "kind": "chassis_type",
+        "family": "product_family",
+        "product": "product_name",
+        "sku": "product_sku",
+        "vendor": "bios_vendor",
+        "version": "bios_version",
+        "board-manufacturer": "board_vendor",
+        "board": "board_name",
+    }
+)
+_HARDWARE_IDS = (
+    "manufacturer family product sku vendor version major minor",
+    "manufacturer family product vendor version major minor",
+    "manufacturer product vendor version major minor",
+    "manufacturer family product sku board-manufacturer board",
+    "manufacturer family product sku",
+    "manufacturer family product",
+    "manufacturer sku board-manufacturer board",
+    "manufacturer sku",
+    "manufacturer product board-manufacturer board",
+    "manufacturer product",
+    "manufacturer family board-manufacturer board",
+    "manufacturer family",
+    "manufacturer kind",
+    "manufacturer board-manufacturer board",
+    "manufacturer",
+    # fwupd's own
+    "manufacturer family product sku vendor",
+    "manufacturer family product vendor",
+    "manufacturer vendor",
+)
+"""The fields of each, HardwareID-0 first (Microsoft, "Specifying hardware IDs for a computer")."""
+_HARDWARE_NAMESPACE = bytes.fromhex("70ffd8124c7f4c7d0000000000000000")
 
 
 class Watchdog(NamedTuple):
@@ -114,6 +155,32 @@ class Facts:
             return Guests(machines, None)
         counts = [line.split() for line in current.splitlines()]
         return Guests(machines, sum(int(row[1]) for row in counts if len(row) == 2 and row[1].isdecimal()))
+
+    def kernel_release(self) -> str:
+        """The release of the kernel; empty if the machine has none."""
+        return self._text("/proc/sys/kernel/osrelease") or ""
+
+    def hardware_ids(self) -> frozenset[str]:
+        """The hardware IDs (CHID) of this machine, by which archives name models; none where it shows no manufacturer.
+
+        UUIDv5 of some of its DMI fields, as Microsoft specifies them and fwupd makes them of the kernel's files.
+        """
+        import uuid  # slow to import, and only few archives need it
+
+        values = {name: self._text(f"{_DMI}/{file}") for name, file in _DMI_FIELDS.items()}
+        if release := self._text(f"{_DMI}/bios_release"):
+            major, _, minor = release.partition(".")
+            if major.isdecimal() and minor.isdecimal() and len(release) < 12:
+                values |= {"major": f"{int(major):02x}", "minor": f"{int(minor):02x}"}
+        found = set()
+        for names in _HARDWARE_IDS:
+            parts = [values.get(name) for name in names.split()]
+            if all(parts):
+                text = "&".join(filter(None, parts)).encode("utf-16-le")
+                # uuid5 takes no bytes before Python 3.12
+                digest = sha1(_HARDWARE_NAMESPACE + text, usedforsecurity=False).digest()
+                found.add(str(uuid.UUID(bytes=digest[:16], version=5)))
+        return frozenset(found)
 
     def boot_id(self) -> str:
         """The boot id; empty if the machine has none."""

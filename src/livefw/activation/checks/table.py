@@ -47,6 +47,17 @@ class Problem(NamedTuple):
         return self.weight is not Weight.WARNING and not self.ignored
 
 
+class ImageFindings(NamedTuple):
+    """What there is against an image: what its archive requires and is not so here, and why nobody vouches for it.
+
+    ``unsigned`` is None for one that is signed; ``blocks`` is whether it must not be used for that.
+    """
+
+    required: tuple[Reason, ...] = ()
+    unsigned: Reason | None = None
+    blocks: bool = False
+
+
 class CheckContext(NamedTuple):
     """Everything that checks may use.
 
@@ -54,7 +65,7 @@ class CheckContext(NamedTuple):
     earlier activations; ``last_failure`` is how the last attempt ended if it failed; ``lasting`` is lasting damage by a
     failure since the boot; ``doubt`` is why it may not be the component that its name says; ``holder`` is another
     holder of the lock; ``unmatched`` are patterns without a match, if they are to block; ``unmet`` are settings that
-    differ from the policy.
+    differ from the policy; ``image`` is what there is against the image, where it is at hand.
     """
 
     component: Component
@@ -70,6 +81,7 @@ class CheckContext(NamedTuple):
     privileged: bool = True
     unmatched: tuple[UnmatchedPattern, ...] = ()
     unmet: tuple[Reason, ...] = ()
+    image: ImageFindings = ImageFindings()
 
 
 Found = Iterator[tuple[str, str]]
@@ -173,6 +185,21 @@ def _downgrade(s: CheckContext) -> Found:
 _ALL_CPUS = (Rendezvous.REQUIRED, Rendezvous.FORCED)
 
 
+def _requirements(s: CheckContext) -> Found:
+    for why in s.image.required:
+        yield why.text, why.hint
+
+
+def _signature(s: CheckContext) -> Found:
+    if (why := s.image.unsigned) and s.image.blocks:
+        yield why.text, why.hint
+
+
+def _signed(s: CheckContext) -> Found:
+    if (why := s.image.unsigned) and not s.image.blocks:
+        yield why.text, why.hint
+
+
 def _offline(s: CheckContext) -> Found:
     if s.machine.offline and s.component.cost.rendezvous in _ALL_CPUS:
         who = f"{_count(len(s.machine.offline), 'CPU')} offline: {_some(sorted(s.machine.offline))}"
@@ -260,11 +287,19 @@ CHECKS = (
     Check("time", Weight.ERROR, "it does not exceed the time limit, judging by earlier activations", _time),
     Check("watchdog", Weight.ERROR, "no watchdog expires before the time limit", _watchdog),
     Check("downgrade", Weight.ERROR, "the version does not decrease, as far as it is known", _downgrade),
+    Check("requirements", Weight.ERROR, "what the archive of an image requires is so", _requirements),
+    Check(
+        "signature",
+        Weight.ERROR,
+        "no signature of an archive is broken; with `signed-images` one holds",
+        _signature,
+    ),
     Check("cpus-offline", Weight.ERROR, "all CPUs take part where all must", _offline),
     Check("cpus-moving", Weight.ERROR, "no CPU is coming or going", _hotplug),
     Check("device-restart", Weight.ERROR, "no device restarts that something may use", _restart),
     Check("failed-this-boot", Weight.ERROR, "no failure since boot has left it dead", _failed_this_boot),
     Check("list-in-doubt", Weight.ERROR, "it is certain which component would be activated", _list_in_doubt),
+    Check("signed", Weight.WARNING, "an archive is signed by a key that is here", _signed),
     Check("last-attempt", Weight.WARNING, "the last attempt here succeeded", _last_attempt),
     Check("guests", Weight.WARNING, "which guests will be paused", _guests),
     Check("stake", Weight.WARNING, "what a failure costs besides the component", _stake),
@@ -276,7 +311,7 @@ CHECKS = (
 """All checks of the engine, in the order in which problems are shown. Reasons of the provider come first and are
 fatal."""
 
-ON_STAGING = frozenset({"policy", "pinned", "permission", "downgrade"})
+ON_STAGING = frozenset({"policy", "pinned", "permission", "downgrade", "requirements", "signature", "signed"})
 """Checks that are also made when an image is staged: those that depend neither on the machine nor on the time."""
 _UNSEEN = MachineFacts(frozenset(), (), None, (), None, Guests(0, 0))
 
@@ -304,13 +339,14 @@ def examine_staging(
     *,
     privileged: bool = True,
     ignore: Iterable[str] = (),
+    image: ImageFindings = ImageFindings(),  # noqa: B008 - it is immutable
 ) -> tuple[Problem, ...]:
-    """The problems with staging an image of this version for a component.
+    """The problems with staging an image of this version for a component; ``image`` as in `CheckContext`.
 
     If the version is not known, the checks before the activation will judge it.
     """
     component = component._replace(pending_version=version)
-    context = CheckContext(component, _UNSEEN, policy, datetime.now(UTC), privileged=privileged)
+    context = CheckContext(component, _UNSEEN, policy, datetime.now(UTC), privileged=privileged, image=image)
     names = ON_STAGING if version else ON_STAGING - {"pinned"}
     looked = ((check, check.look(context)) for check in CHECKS if check.name in names)
     problems = [Problem(check.name, check.weight, *found) for check, all_found in looked for found in all_found]

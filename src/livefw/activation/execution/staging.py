@@ -4,12 +4,13 @@
 from functools import partial
 
 from livefw.activation import row_bodies
+from livefw.activation.checks.facts import Facts
 from livefw.activation.checks.table import Problem, examine_staging
 from livefw.activation.events import Attempt, Begun, Point, Steps
 from livefw.activation.execution.attempt import Context, not_asked, stopped_by
 from livefw.activation.execution.mechanism import VANISHED, ask
 from livefw.activation.history.journal import RowKind
-from livefw.activation.images.target import StagingRequest, StagingTarget
+from livefw.activation.images.target import StagingRequest, StagingTarget, find_against
 from livefw.activation.inventory.versions import compare, of_image
 from livefw.activation.mishaps import Mishaps, inspect_noting
 from livefw.activation.outcome import Outcome, Result
@@ -44,7 +45,10 @@ def hand_over(context: Context, target: StagingTarget, request: StagingRequest) 
     host, history, mishaps = context.host, context.history, Mishaps(target.component.word)
     before, provider = target.component, target.provider
     ignore = (*request.ignore, *host.policy.ignore)
-    problems = examine_staging(before, target.version, host.policy, privileged=host.privileged, ignore=ignore)
+    image = find_against(target, Facts(host.files), host.policy, host.image_keys)
+    problems = examine_staging(
+        before, target.version, host.policy, privileged=host.privileged, ignore=ignore, image=image
+    )
     yield host.reach(Point.CHECKED, before)
     if why := context.unsettled(before.key) or stopped_by(problems):
         return _refused(context, target, request, why, problems)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from livefw import reading
+from livefw.activation.checks.facts import Facts
 from livefw.activation.images import releases
 from livefw.activation.images.directory import LocalImage
 from livefw.activation.inventory.discovery import Inventory
@@ -25,7 +26,7 @@ def is_place(image: str) -> bool:
 
 
 def local_image(
-    word: str, wanted: str | None, found: Inventory, images: Sequence[LocalImage], policy: Policy
+    word: str, wanted: str | None, found: Inventory, images: Sequence[LocalImage], policy: Policy, facts: Facts
 ) -> tuple[str, str]:
     """An image in the image directory for the component that a word names: its file, and its version in the metainfo.
 
@@ -33,7 +34,7 @@ def local_image(
     `select` and `releases.pick`.
     """
     candidate = select(word, found.require().candidates)
-    known = releases.table([candidate], images, policy).get(candidate.component.key, ())
+    known = releases.table([candidate], images, policy, facts, others=found.candidates).get(candidate.component.key, ())
     image = releases.pick(candidate.component, known, wanted)
     return image.path, image.local.about.version if image.local else ""
 

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What can be installed: for each component its images, and whether each can be staged."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from livefw.activation.checks.table import examine_staging
+from livefw.activation.checks.facts import Facts
+from livefw.activation.checks.table import ImageFindings, examine_staging
+from livefw.activation.images import requirements
 from livefw.activation.images.directory import LocalImage
+from livefw.activation.images.requirements import RequirementContext
 from livefw.activation.images.target import spellings
 from livefw.activation.inventory.discovery import Candidate
 from livefw.activation.inventory.guids import guids
@@ -37,8 +40,15 @@ Releases = tuple[Release, ...]
 """Newest first."""
 
 
-def table(candidates: Iterable[Candidate], images: Sequence[LocalImage], policy: Policy) -> dict[str, Releases]:
-    """The releases of each component that has some, by key."""
+def table(
+    candidates: Iterable[Candidate],
+    images: Sequence[LocalImage],
+    policy: Policy,
+    facts: Facts,
+    *,
+    others: Sequence[Candidate],
+) -> dict[str, Releases]:
+    """The releases of each component that has some, by key; ``others`` are all components that are here."""
     by_guid: dict[str, dict[LocalImage, None]] = {}
     for image in images:
         for spelling in (each for text in image.about.guids for each in spellings(text)):
@@ -46,7 +56,9 @@ def table(candidates: Iterable[Candidate], images: Sequence[LocalImage], policy:
     found = {}
     for candidate in candidates:
         mine = {image: None for guid in (guids(candidate) if by_guid else ()) for image in by_guid.get(guid, ())}
-        if releases := _of(candidate, mine, policy):
+        contexts = {image: RequirementContext(candidate, image.about, others, facts) for image in mine}
+        required = {image: requirements.unmet(context) for image, context in contexts.items()}
+        if releases := _of(candidate, required, policy):
             found[candidate.component.key] = releases
     return found
 
@@ -94,19 +106,19 @@ def _open(component: Component, releases: Releases) -> Iterable[Release]:
             yield each
 
 
-def _of(candidate: Candidate, images: Iterable[LocalImage], policy: Policy) -> Releases:
+def _of(candidate: Candidate, images: Mapping[LocalImage, tuple[Reason, ...]], policy: Policy) -> Releases:
     provider, component = candidate
-    found = [_local(candidate, image, policy) for image in images]
+    found = [_local(candidate, image, policy, required) for image, required in images.items()]
     if is_image_holder(provider):
         found += [_offered(component, offer) for offer in provider.images(component.id)]
     # Versions without numbers are sorted by their text, so that the order is always the same.
     return tuple(sorted(found, key=lambda each: (each.version.order, each.version.text, each.path), reverse=True))
 
 
-def _local(candidate: Candidate, image: LocalImage, policy: Policy) -> Release:
+def _local(candidate: Candidate, image: LocalImage, policy: Policy, required: tuple[Reason, ...]) -> Release:
     provider, component = candidate
     version = of_image(image.about.version, component, image.about.version_format)
-    problems = examine_staging(component, version, policy, ignore=("downgrade",))
+    problems = examine_staging(component, version, policy, ignore=("downgrade",), image=ImageFindings(required))
     against = tuple(Reason(problem.check, problem.text, problem.hint) for problem in problems if problem.stops)
     if not is_stager(provider, component):
         against = (_NOT_STAGEABLE.fill(mechanism=provider.name), *against)

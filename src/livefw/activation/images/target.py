@@ -5,16 +5,21 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from livefw.abi.guid import Guid
+from livefw.activation.checks.facts import Facts
+from livefw.activation.checks.table import ImageFindings
+from livefw.activation.images import requirements
 from livefw.activation.inventory.discovery import Candidate
 from livefw.activation.inventory.guids import guids
 from livefw.activation.inventory.select import select
 from livefw.activation.inventory.versions import of_image
+from livefw.activation.policy.document import Policy
 from livefw.archive import cab
 from livefw.archive.cab import CabImage
 from livefw.archive.metainfo import RejectedRelease
 from livefw.errors import AmbiguousComponent, NoSuchComponent, Refused, UsageError
-from livefw.providers.base import Component, ImagePackage, Stager, Version, is_stager
+from livefw.providers.base import Component, ImagePackage, Reason, Stager, Version, is_stager
 
+_SIGNED_HINT = "image-keys and signed-images in livefw.toml"
 _HINT = "fwupdmgr local-install FILE DEVICE, or livefw stage COMPONENT FILE"
 
 
@@ -34,7 +39,7 @@ class StagingTarget(NamedTuple):
     """The component that an image is for, its provider, and the image.
 
     ``version`` is the one that the image's archive declares, None without an archive; ``archive`` is the archive's
-    name.
+    name, and ``image`` what is in it. ``others`` are all components that were there to choose from.
     """
 
     provider: Stager
@@ -42,6 +47,8 @@ class StagingTarget(NamedTuple):
     package: ImagePackage
     version: Version | None = None
     archive: str = ""
+    image: CabImage | None = None
+    others: tuple[Candidate, ...] = ()
 
 
 def find_target(word: str | None, candidates: Sequence[Candidate], package: ImagePackage) -> StagingTarget:
@@ -57,7 +64,7 @@ def find_target(word: str | None, candidates: Sequence[Candidate], package: Imag
         if word
         else [each for each in candidates if is_stager(each.provider, each.component)]
     )
-    version, archive = None, ""
+    version, archive, image = None, "", None
     if cab.is_archive(package.head(len(cab.MAGIC))):
         (provider, component), image = _named(chosen, cab.read_each(b"".join(package.pieces())), package.release)
         version = of_image(image.about.version, component, image.about.version_format)
@@ -70,7 +77,24 @@ def find_target(word: str | None, candidates: Sequence[Candidate], package: Imag
         raise UsageError(text, hint=_HINT if chosen else "they are staged by other means", phase="stage")
     if not is_stager(provider, component):
         raise Refused(f"{provider.name} cannot stage images", component=component.key, mechanism=provider.name)
-    return StagingTarget(provider, component, package, version, archive)
+    return StagingTarget(provider, component, package, version, archive, image, tuple(candidates))
+
+
+def find_against(target: StagingTarget, facts: Facts, policy: Policy, keys: str) -> ImageFindings:
+    """What there is against an image by its archive; ``keys`` is the directory of those that vouch for it."""
+    from livefw.activation.images import signatures  # imports what only archives need
+
+    image = target.image
+    if image is None:
+        why = Reason("unsigned", "the image is not in an archive, and nobody has signed it", _SIGNED_HINT)
+        return ImageFindings((), why, blocks=True) if policy.signed_images else ImageFindings()
+    candidate = Candidate(target.provider, target.component)
+    required = requirements.unmet(requirements.RequirementContext(candidate, image.about, target.others, facts))
+    found = signatures.of_image(image, keys)
+    if found.holds:
+        return ImageFindings(required)
+    blocks = policy.signed_images or found.verdict is signatures.SignatureVerdict.BROKEN
+    return ImageFindings(required, Reason("unsigned", f"the archive: {found.text}", _SIGNED_HINT), blocks=blocks)
 
 
 def is_for(named: Iterable[str], candidate: Candidate) -> bool:

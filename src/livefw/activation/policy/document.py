@@ -66,12 +66,16 @@ MEASURED_BY = ("auto", "sampler", "tracer")
 """What can measure; ``auto`` is the kernel's tracer if there is one, else the sampler."""
 
 
+IMAGE_KEYS = "/etc/pki/fwupd"
+"""Where fwupd has the keys by which archives of the LVFS are signed."""
+
+
 class Policy(NamedTuple):
     """The whole policy; patterns are those of `livefw.activation.policy.pattern`.
 
     ``never_ignore`` are checks that nobody may ignore. ``strict``: while a pattern matches no component, only
-    components that the user names are activated. ``images`` is a directory and ``seal`` a file with keys, both of the
-    machine that the policy is for. ``link`` is for the providers, which read it themselves.
+    components that the user names are activated. ``images`` and ``image_keys`` are directories and ``seal`` a file with
+    keys, all of the machine that the policy is for. ``link`` is for the providers, which read it themselves.
     """
 
     allow: tuple[str, ...]
@@ -84,6 +88,8 @@ class Policy(NamedTuple):
     order: tuple[Precedence, ...]
     component: dict[str, ComponentPolicy]
     images: str | None = None
+    image_keys: str | None = None
+    signed_images: bool = False
     accept_unconfirmed: tuple[str, ...] = ()
     seal: str | None = None
     group_may_ignore: bool | tuple[str, ...] = False
@@ -372,6 +378,12 @@ KEYS = SettingsSection(
         ),
         "images": SettingsKey(
             "path", _directory, None, "directory of archives that can be staged; `images` beside the history by default"
+        ),
+        "image-keys": SettingsKey(
+            "path", _directory, None, f"directory of keys whose signatures of archives count; `{IMAGE_KEYS}` by default"
+        ),
+        "signed-images": SettingsKey(
+            "boolean", _boolean, _OFF, "stage only images that one of those keys has signed, in archives"
         ),
         "accept-unconfirmed": SettingsKey(
             "patterns", _patterns, (), "components whose reported success is accepted although nothing can confirm it"

@@ -10,6 +10,8 @@ from typing import Any
 
 from livefw import reading
 from livefw.abi.guid import Guid
+from livefw.activation.images import requirements, signatures
+from livefw.activation.images.signatures import SignatureJudgement
 from livefw.activation.inventory.guids import instance, made_guid
 from livefw.archive import cab, metainfo, version_format
 from livefw.archive.cab import CabImage
@@ -26,6 +28,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--component", metavar="KEY", help="for which component: PROVIDER:ID, as livefw list has it")
     parser.add_argument("--version", metavar="X.Y", help="of the image; with --extract, of one of several")
     parser.add_argument("--name", help="what to call it (the KEY)")
+    parser.add_argument(
+        "--keys", metavar="DIR", help="verify the signatures in it by the keys there; 4 unless all images are signed"
+    )
     parser.add_argument("--extract", metavar="FILE", help="write the image that is in the archive to this new file")
 
 
@@ -44,6 +49,7 @@ def run(session: CommandSession, arguments: argparse.Namespace) -> int:
     rejected = [each for each in entries if isinstance(each, RejectedRelease)]
     if not images:
         raise rejected[0].error
+    verified = _verified(images, arguments.keys)
     if arguments.extract is not None:
         if len(images) != 1:
             raise UsageError(
@@ -52,8 +58,17 @@ def run(session: CommandSession, arguments: argparse.Namespace) -> int:
             )
         with open(arguments.extract, "xb") as file:
             file.write(images[0].payload)
-        return _answer(session.report, images, rejected)
-    return _answer(session.answer, images, rejected)
+        return _answer(session.report, images, rejected, verified)
+    return _answer(session.answer, images, rejected, verified)
+
+
+def _verified(images: list[CabImage], directory: str | None) -> list[SignatureJudgement] | None:
+    """What the signatures of each image are worth; None if nobody asked."""
+    if directory is None:
+        return None
+    if not os.path.isdir(directory):
+        raise UsageError(f"{directory} is no directory")
+    return [signatures.of_image(image, os.path.abspath(directory)) for image in images]
 
 
 def _make(arguments: argparse.Namespace) -> CabImage:
@@ -90,30 +105,40 @@ def _own_guid(ident: str) -> tuple[str, ...]:
         return ()
 
 
-def _answer(tell: Callable[..., None], images: list[CabImage], rejected: list[RejectedRelease]) -> int:
+def _answer(
+    tell: Callable[..., None],
+    images: list[CabImage],
+    rejected: list[RejectedRelease],
+    verified: list[SignatureJudgement] | None = None,
+) -> int:
+    about = verified or [None] * len(images)
     left_out = [(each.version, each.error.message) for each in rejected]
     tell(
         lambda: "\n".join(
             [
-                *(line for image in images for line in _lines(image)),
+                *(line for image, found in zip(images, about, strict=True) for line in _lines(image, found)),
                 *(printable(f"left out: {f'{version}: ' if version else ''}{why}") for version, why in left_out),
             ]
         ),
         lambda: {
-            "archive": [_document(image) for image in images],
+            "archive": [_document(image, found) for image, found in zip(images, about, strict=True)],
             "left_out": [{"version": version or None, "why": why} for version, why in left_out],
         },
     )
-    return ExitCode.DONE
+    return ExitCode.DONE if verified is None or all(each.holds for each in verified) else ExitCode.REFUSED
 
 
-def _lines(image: CabImage) -> list[str]:
+def _lines(image: CabImage, found: SignatureJudgement | None) -> list[str]:
     about = image.about
     lines = [f"{about.name} {about.version}: {about.filename}, {len(image.payload):,} bytes"]
-    return [printable(line) for line in [*lines, *(f"  for {guid}" for guid in about.guids)]]
+    lines += [f"  for {guid}" for guid in about.guids]
+    lines += [f"  requires {requirement}" for requirement in requirements.described(about.requirements)]
+    if found:
+        lines.append(f"  {found.text}")
+    return list(map(printable, lines))
 
 
-def _document(image: CabImage) -> dict[str, Any]:
+def _document(image: CabImage, found: SignatureJudgement | None) -> dict[str, Any]:
     about = image.about
     return {
         "id": about.ident,
@@ -122,4 +147,6 @@ def _document(image: CabImage) -> dict[str, Any]:
         "file": about.filename,
         "size": len(image.payload),
         "guids": list(about.guids),
+        "requires": requirements.described(about.requirements),
+        "signature": None if found is None else {"verdict": found.verdict, "text": found.text},
     }

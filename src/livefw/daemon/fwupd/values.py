@@ -36,6 +36,7 @@ class InstallFlag(IntFlag):
     """What a client wants regardless."""
 
     ALLOW_OLDER = 1 << 2
+    IGNORE_REQUIREMENTS = 1 << 9
 
 
 class RequestKind(IntEnum):

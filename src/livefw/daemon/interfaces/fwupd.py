@@ -37,6 +37,8 @@ _NO_HARDWARE, _READY = 1 << 3, 1 << 17
 _MOST_LOOKED_AT = 16 << 20
 """Bytes of an archive whose details are asked for. Everybody may ask, and it is unpacked in the daemon itself, which
 has little memory to spare; one to be staged is unpacked by the job, for those who may stage."""
+_IGNORED = {InstallFlag.ALLOW_OLDER: "downgrade", InstallFlag.IGNORE_REQUIREMENTS: "requirements"}
+"""The check that a client ignores by each flag."""
 _PHASES = {"lock": "Busy", cab.PHASE: "InvalidFile"}
 """Errors whose name depends on what was being done."""
 
@@ -225,7 +227,8 @@ class Fwupd(Face):
         if call.fds != 1:
             raise _error("InvalidFile", "one file descriptor is needed")
         name = _option(options, "filename", "s") or ""
-        older = (_option(options, "install-flags", "t") or 0) & InstallFlag.ALLOW_OLDER
+        flags = _option(options, "install-flags", "t") or 0
+        ignore = tuple(check for flag, check in _IGNORED.items() if flags & flag)
         interactive = bool(self._client(call.connection).features & _AUTHENTICATION)
 
         def use(snapshot: Snapshot) -> None:
@@ -233,7 +236,7 @@ class Fwupd(Face):
                 _stageable(snapshot, ident),
                 call.peer.user,
                 "fwupd",
-                ignore=("downgrade",) if older else (),
+                ignore=ignore,
                 image_name=os.path.basename(name) or "unnamed",
             )
             self._core.stage(call, request, lambda event: self._ended(call, event), interactive=interactive)
