@@ -443,15 +443,17 @@ class ConnectedHost:
     def _opened(
         self, image: str | os.PathLike[str] | None, component: str | None
     ) -> AbstractContextManager[ImagePackage]:
-        wanted, release = None if image is None else os.fspath(image), ""
+        wanted, release, sha256 = None if image is None else os.fspath(image), "", ""
         if wanted is None or not choice.is_place(wanted):
             if component is None:
                 raise UsageError(f"{wanted or 'the newest image'}: name the component")
             host = self._host
-            images = ImageDirectory(self._warn).images(host.images)
+            images = ImageDirectory(self._warn).images(host.images, host.metadata_keys)
             found = discovery.take_inventory(host.providers)
-            wanted, release = choice.local_image(component, wanted, found, images, host.policy, Facts(host.files))
-        return choice.opened(wanted, release)
+            wanted, release, sha256 = choice.local_image(
+                component, wanted, found, images, host.policy, Facts(host.files)
+            )
+        return choice.opened(wanted, release, sha256)
 
     def _stream(self, stream: Generator[E, None, R], control: Control) -> Generator[E, None, R]:
         """The same, known to `close` and `stop` as long as somebody follows it."""

@@ -24,7 +24,7 @@ from livefw.activation.notify.notifier import Notifier
 from livefw.activation.paths import Paths, paths_for
 from livefw.activation.pending.known import place_of
 from livefw.activation.pending.recorder import recorder
-from livefw.activation.policy.document import DEFAULT, FILE, IMAGE_KEYS, Policy, load, located, read_file
+from livefw.activation.policy.document import DEFAULT, FILE, IMAGE_KEYS, METADATA_KEYS, Policy, load, located, read_file
 from livefw.activation.policy.reader import SettingsError
 from livefw.activation.policy.survey import SettingsSurvey
 from livefw.activation.policy.survey import survey as read_survey
@@ -203,6 +203,7 @@ def host(
         without_journal=how.without_journal,
         images=_images(where, found, settings),
         image_keys=found.root.rstrip("/") + (settings.image_keys or IMAGE_KEYS),
+        metadata_keys=found.root.rstrip("/") + (settings.image_keys or METADATA_KEYS),
         notifier=Notifier(found, settings.notify, say=say),
     )
     seen = recorder(

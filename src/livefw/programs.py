@@ -15,6 +15,9 @@ from typing import NamedTuple
 
 from livefw import keeper
 
+NOT_RUN = 127
+"""What a program ends with that cannot be run."""
+_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 OUTPUT_LIMIT = 16 * 1024
 """Bytes of output at most, unless the caller needs more. Endless output must not fill the memory."""
 _ENDING_S = keeper.SECONDS + 1.0
@@ -36,6 +39,13 @@ class ProgramAnswer(NamedTuple):
         return f"it printed more than {self.most} bytes" if too_much else f"no reply within {seconds:g} s"
 
 
+def find(name: str) -> str:
+    """The path of a program of the system; where there is none, one that cannot be run."""
+    import shutil  # slow to import
+
+    return shutil.which(name, path=_PATH) or f"/usr/bin/{name}"
+
+
 def run(
     command: Sequence[str], *, seconds: float, question: bytes = b"", most: int = OUTPUT_LIMIT, errors: bool = True
 ) -> ProgramAnswer:
@@ -44,7 +54,7 @@ def run(
 
     What it prints on standard error is output too, unless ``errors`` is False.
     """
-    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
+    environment = {"PATH": _PATH, "LANG": "C.UTF-8"}
     theirs, ours = os.pipe()  # when it is closed, also by our death, the keeper ends the hook
     try:
         process = subprocess.Popen(
@@ -59,7 +69,7 @@ def run(
         )
     except OSError as error:
         os.close(ours)
-        return ProgramAnswer(127, f"it cannot be run: {error.strerror}".encode())
+        return ProgramAnswer(NOT_RUN, f"it cannot be run: {error.strerror}".encode())
     finally:
         os.close(theirs)
     try:

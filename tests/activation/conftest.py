@@ -23,6 +23,8 @@ from livefw.machine.files import MachineClock, MachineFiles
 from livefw.machine.machine import Machine
 from livefw.providers.registry import providers
 
+from .signing import Signing
+
 
 class Quiet:
     """Follows a request, remembers, and leaves when ``patience`` (seconds) is at an end."""
@@ -147,3 +149,9 @@ def make(tmp_path: Path) -> Iterable[Make]:
         bench.machine.close()
         for journal in bench.opened:
             journal.close()
+
+
+@pytest.fixture(scope="session")
+def signing(tmp_path_factory: pytest.TempPathFactory) -> Signing:
+    """Keys that sign, and those that are trusted."""
+    return Signing(tmp_path_factory.mktemp("signing"))

@@ -5,8 +5,6 @@ import base64
 import gzip
 import json
 import shutil
-import subprocess
-from collections.abc import Callable
 from hashlib import sha1, sha256
 from pathlib import Path
 from typing import Any
@@ -14,84 +12,15 @@ from typing import Any
 import cabarchive
 import pytest
 
+from livefw import programs
 from livefw.activation.images import signatures
 from livefw.activation.images.signatures import SignatureVerdict, TrustedKeys
-from livefw.archive import cab, jcat
+from livefw.archive import jcat, metainfo
 from livefw.archive.cab import CabImage
 from livefw.cli.main import main
 from livefw.errors import ExitCode, UsageError
 
-DATA = b"hello"
-# An OpenPGP key of nobody, and its signature of DATA: gpg would leave its agent behind.
-KEY = """\
------BEGIN PGP PUBLIC KEY BLOCK-----
-
-mDMEXgvhABYJKwYBBAHaRw8BAQdA6F0UiiKmrSQsEM+pwn5DdODBz+vw1MRUFL1Z
-ms7mjHe0F1Rlc3QgPHRlc3RAZXhhbXBsZS5vcmc+iJAEExYIADgWIQSHO9u3ETG3
-5Nxm59mzPmtrKuw9mwUCXgvhAAIbAwULCQgHAgYVCgkICwIEFgIDAQIeAQIXgAAK
-CRCzPmtrKuw9m0+cAP9KSE4pSjLx+Xd3DWAhgNSc5JN3W7EWvxMstpkUtzp6RQEA
-99HyNZHjOLU4qbMwAeCYGJe5wZsuuKOKCgfjaoeTLQo=
-=8iXJ
------END PGP PUBLIC KEY BLOCK-----
-"""
-OPENPGP = """\
------BEGIN PGP SIGNATURE-----
-
-iHUEABYIAB0WIQSHO9u3ETG35Nxm59mzPmtrKuw9mwUCXgvhAAAKCRCzPmtrKuw9
-m5zjAQC/xf6hAg2E7g1rZ9YAjl33dTOdCvXW6zwJ110Vu+VX+QEAp1MLToj0YyMT
-TfndKR5CDnLNbU2+v7u8Cxa2WOvomwc=
-=U5K8
------END PGP SIGNATURE-----
-"""
-
-
-def run(*words: object, cwd: Path | None = None) -> bytes:
-    done = subprocess.run(list(map(str, words)), capture_output=True, check=True, cwd=cwd)
-    return done.stdout
-
-
-@pytest.fixture(scope="session")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate authority, a signer with its certificate, and a directory ``keys`` with what is to be trusted."""
-    for program, package in (("openssl", "openssl"), ("gpgv", "gpgv")):
-        if shutil.which(program) is None:
-            pytest.skip(f"needs {program} (Debian: {package})")
-    folder = tmp_path_factory.mktemp("authority")
-    new = ("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-    for name in ("ca", "other"):
-        more = ("-x509", "-days", "3650", "-subj", f"/CN={name}", "-addext", "keyUsage=keyCertSign,digitalSignature")
-        run(*new, *more, "-keyout", folder / f"{name}.key", "-out", folder / f"{name}.pem")
-    run(*new, "-subj", "/CN=signer", "-keyout", folder / "signer.key", "-out", folder / "signer.csr")
-    (folder / "extensions").write_text("keyUsage=digitalSignature\n")
-    issue = ("openssl", "x509", "-req", "-in", folder / "signer.csr", "-days", "3650", "-set_serial", "7")
-    signed = ("-CA", folder / "ca.pem", "-CAkey", folder / "ca.key", "-extfile", folder / "extensions")
-    run(*issue, *signed, "-out", folder / "signer.pem")
-    (folder / "keys").mkdir()
-    shutil.copy(folder / "ca.pem", folder / "keys")
-    (folder / "keys/GPG-KEY-test").write_text(KEY)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def sign(authority: Path) -> Callable[..., str]:
-    """PKCS#7 of some bytes, in PEM."""
-
-    def made(data: bytes, signer: str = "signer") -> str:
-        (authority / "data").write_bytes(data)
-        keys = ("-signer", authority / f"{signer}.pem", "-inkey", authority / f"{signer}.key")
-        flags = ("-binary", "-outform", "PEM", "-md", "sha256")
-        return run("openssl", "smime", "-sign", "-in", authority / "data", *keys, *flags).decode()
-
-    return made
-
-
-def catalog(blobs: dict[str, list[dict[str, Any]]]) -> bytes:
-    items = [{"Id": name, "Blobs": each} for name, each in blobs.items()]
-    return gzip.compress(json.dumps({"JcatVersionMajor": 0, "JcatVersionMinor": 1, "Items": items}).encode(), mtime=0)
-
-
-def blob(kind: int, data: str, **more: int) -> dict[str, Any]:
-    return {"Kind": kind, "Flags": 1, "AppstreamId": "org.example", "Timestamp": 0, "Data": data} | more
+from .signing import DATA, OPENPGP, Signing, blob, catalog, run
 
 
 def digits(data: bytes) -> str:
@@ -102,11 +31,11 @@ def judged(blobs: list[dict[str, Any]], keys: TrustedKeys, data: bytes = DATA) -
     return signatures.judge([catalog({"fw.bin": blobs})], {"fw.bin": data}, keys).verdict
 
 
-def test_who_signed(authority: Path, sign: Callable[..., str]) -> None:
-    keys = signatures.read_keys(str(authority / "keys"))
-    leaf = TrustedKeys("leaf", (authority / "signer.pem").read_bytes())
-    other = TrustedKeys("other", (authority / "other.pem").read_bytes())
-    plain, by_other, of_digits = sign(DATA), sign(DATA, "other"), sign(digits(DATA).encode())
+def test_who_signed(signing: Signing) -> None:
+    keys = signatures.read_keys(str(signing.keys))
+    leaf = TrustedKeys("leaf", (signing.folder / "signer.pem").read_bytes())
+    other = TrustedKeys("other", (signing.folder / "other.pem").read_bytes())
+    plain, by_other, of_digits = signing.sign(DATA), signing.sign(DATA, "other"), signing.sign(digits(DATA).encode())
     changed = plain.replace(plain.splitlines()[-3], plain.splitlines()[-3][::-1])
     der = base64.b64encode(base64.b64decode("".join(plain.splitlines()[1:-1]))).decode()
     nobody = TrustedKeys("/no/keys")
@@ -118,7 +47,7 @@ def test_who_signed(authority: Path, sign: Callable[..., str]) -> None:
         "of the checksum": ([blob(3, of_digits, Target=1)], keys, DATA, signed),
         "of the checksum, said to be of the file": ([blob(3, of_digits)], keys, DATA, broken),
         "of a checksum of a kind that is weak": (
-            [blob(3, sign(sha1(DATA).hexdigest().encode()), Target=4)],
+            [blob(3, signing.sign(sha1(DATA).hexdigest().encode()), Target=4)],
             keys,
             DATA,
             unknown,
@@ -143,48 +72,46 @@ def test_who_signed(authority: Path, sign: Callable[..., str]) -> None:
     assert found == {name: row[-1] for name, row in table.items()}
 
 
-def test_the_worst_file_decides(authority: Path, sign: Callable[..., str]) -> None:
-    keys = signatures.read_keys(str(authority / "keys"))
-    read = [catalog({"a": [blob(3, sign(DATA))]}), catalog({"b": [blob(1, digits(DATA))]})]
+def test_the_worst_file_decides(signing: Signing) -> None:
+    keys = signatures.read_keys(str(signing.keys))
+    read = [catalog({"a": [blob(3, signing.sign(DATA))]}), catalog({"b": [blob(1, digits(DATA))]})]
     assert signatures.judge(read, {"a": DATA}, keys).holds
     assert signatures.judge(read, {"a": DATA, "b": DATA}, keys).text == "b is not signed"
     assert signatures.judge([], {"a": DATA}, keys).verdict is SignatureVerdict.UNSIGNED
     assert signatures.judge([*read, b"nonsense"], {"a": DATA}, keys).verdict is SignatureVerdict.BROKEN
 
 
-def test_keys_that_somebody_else_may_put_there_do_not_count(authority: Path, sign: Callable[..., str]) -> None:
-    assert signatures.read_keys(str(authority / "nothing")) == TrustedKeys(str(authority / "nothing"))
+def test_keys_that_somebody_else_may_put_there_do_not_count(signing: Signing) -> None:
+    assert signatures.read_keys(str(signing.folder / "nothing")) == TrustedKeys(str(signing.folder / "nothing"))
     image = CabImage(ABOUT, DATA, ("a.metainfo.xml", b"x"), (catalog({}),))
-    (authority / "keys").chmod(0o777)
-    found = signatures.of_image(image, str(authority / "keys"))
-    (authority / "keys").chmod(0o755)
+    (signing.keys).chmod(0o777)
+    found = signatures.of_image(image, str(signing.keys))
+    (signing.keys).chmod(0o755)
     assert (found.verdict, "may write it" in found.text) == (SignatureVerdict.NO_KEYS, True)
 
 
-def test_without_the_programs_nothing_is_verified(authority: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    keys = signatures.read_keys(str(authority / "keys"))
-    monkeypatch.setattr(signatures, "_program", lambda name: f"/nonexistent/{name}")
+def test_without_the_programs_nothing_is_verified(signing: Signing, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = signatures.read_keys(str(signing.keys))
+    monkeypatch.setattr(programs, "find", lambda name: f"/nonexistent/{name}")
     assert judged([blob(3, "x")], keys) is judged([blob(2, OPENPGP)], keys) is SignatureVerdict.NOT_VERIFIED
 
 
-def test_what_jcat_tool_signs_is_signed_and_what_is_signed_here_it_verifies(
-    authority: Path, sign: Callable[..., str], tmp_path: Path
-) -> None:
+def test_what_jcat_tool_signs_is_signed_and_what_is_signed_here_it_verifies(signing: Signing, tmp_path: Path) -> None:
     if shutil.which("jcat-tool") is None:
         pytest.skip("needs jcat-tool (Debian: jcat)")
     (tmp_path / "fw.bin").write_bytes(DATA)
     theirs, mine = tmp_path / "theirs.jcat", tmp_path / "mine.jcat"
-    signer = (authority / "signer.pem", authority / "signer.key")
+    signer = (signing.folder / "signer.pem", signing.folder / "signer.key")
     words = ("jcat-tool", "--basename", "--appstream-id", "org.example")
     run(*words, "--kind", "sha256", "self-sign", theirs, tmp_path / "fw.bin")
     run(*words, "sign", theirs, tmp_path / "fw.bin", *signer)
     run(*words, "--target", "sha256", "sign", theirs, tmp_path / "fw.bin", *signer)
-    keys = signatures.read_keys(str(authority / "keys"))
+    keys = signatures.read_keys(str(signing.keys))
     item = jcat.read(theirs.read_bytes())["fw.bin"]
     assert (len(item.checksums), [each.target for each in item.signatures]) == (1, [0, 1])
     assert signatures.judge([theirs.read_bytes()], {"fw.bin": DATA}, keys).holds
-    mine.write_bytes(catalog({"fw.bin": [blob(1, digits(DATA)), blob(3, sign(DATA))]}))
-    verify = (*words, "--public-key", authority / "ca.pem", "verify", "mine.jcat", "fw.bin")
+    mine.write_bytes(catalog({"fw.bin": [blob(1, digits(DATA)), blob(3, signing.sign(DATA))]}))
+    verify = (*words, "--public-key", signing.folder / "ca.pem", "verify", "mine.jcat", "fw.bin")
     assert b"PASSED pkcs7" in run(*verify, cwd=tmp_path)
 
 
@@ -201,14 +128,15 @@ def archive(path: Path, **members: bytes) -> str:
     return str(path)
 
 
-ABOUT = next(each for each in cab.metainfo.read_each("a", META) if isinstance(each, cab.Metainfo))
+ABOUT = next(each for each in metainfo.read_each("a", META) if isinstance(each, metainfo.Metainfo))
 
 
 def test_image_and_metainfo_have_to_be_signed(
-    authority: Path, sign: Callable[..., str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    signing: Signing, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    image, text = [blob(3, sign(DATA))], [blob(3, sign(META))]
+    image, text = [blob(3, signing.sign(DATA))], [blob(3, signing.sign(META))]
     both = catalog({"fw.bin": image, "a.metainfo.xml": text})
+    file = str(tmp_path / "x.cab")
     for members, code, said in (
         ({"firmware.jcat": both}, ExitCode.DONE, "signed by a key in"),
         ({"firmware.jcat": catalog({"fw.bin": image})}, ExitCode.REFUSED, "a.metainfo.xml is not signed"),
@@ -220,8 +148,8 @@ def test_image_and_metainfo_have_to_be_signed(
             "the signature of fw.bin is one of other bytes",
         ),
     ):
-        file = archive(tmp_path / "x.cab", **members)
-        assert main(["image", "cab", file, "--keys", str(authority / "keys")]) == code
+        archive(tmp_path / "x.cab", **members)
+        assert main(["image", "cab", file, "--keys", str(signing.keys)]) == code
         assert said in capsys.readouterr().out
     assert main(["--json", "image", "cab", file]) == ExitCode.DONE
     assert json.loads(capsys.readouterr().out)["archive"][0]["signature"] is None

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """What somebody sends as an archive: the cabinet, and the metainfo in it."""
 
+import gzip
+import json
+import lzma
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
 
 from cabarchive import CabArchive, CabFile
 
-from livefw.activation.images import target
-from livefw.archive import cab, metainfo
+from livefw.activation.images import mirror, signatures, target
+from livefw.archive import cab, index, jcat, metainfo
 from livefw.archive.cab import CabImage
 from livefw.archive.metainfo import Metainfo
 from livefw.errors import UsageError
@@ -83,6 +86,57 @@ def _cab_seeds() -> Iterator[bytes]:
     yield archive.save(compress=True)
 
 
+def _catalog(data: bytes) -> object:
+    """As it is, and as the document in it."""
+    with suppress(UsageError):
+        jcat.read(data)
+    read = jcat.read(gzip.compress(data, 1, mtime=0))
+    signatures = [each for item in read.values() for each in item.signatures]
+    assert all(each.kind in jcat.SIGNATURES for each in signatures)
+    assert all(len(each) <= 64 for item in read.values() for each in item)
+    return {name: (item, item.wrong(b"x")) for name, item in read.items()}, [each.signed(b"x") for each in signatures]
+
+
+def _catalog_seeds() -> Iterator[bytes]:
+    blobs = [{"Kind": 1, "Flags": 1, "Data": "0" * 64}, {"Kind": 3, "Flags": 0, "Data": "QQ==", "Target": 1}]
+    yield json.dumps(
+        {"Items": [{"Id": "a", "AliasIds": ["b"], "Blobs": [*blobs, {"Kind": 2, "Data": "QQ=="}]}]}
+    ).encode()
+    yield b'{"JcatVersionMajor":0,"Items":[]}'
+
+
+def _index(data: bytes) -> object:
+    found = index.read(data)
+    assert all(each.file and "/" not in each.file and each.about.guids for each in found)
+    return found
+
+
+def _index_seeds() -> Iterator[bytes]:
+    binary = (
+        b'<artifacts><artifact type="binary"><location>https://x/a.cab</location><checksum type="sha256">0</checksum>'
+    )
+    container = b'<location>b.cab</location><checksum type="sha256" target="container">0</checksum>'
+    for archive in (binary + b"</artifact></artifacts>", container):
+        yield b"<components>" + _RELEASE % archive + b"<component/></components>"
+
+
+def _mirror(data: bytes) -> object:
+    """Packed metadata: what is unpacked, or why not; and a key in armor. Nothing is run for it."""
+    told: list[object] = [signatures._dearmored(data)]
+    for name in ("firmware.xml.gz", "firmware.xml.xz"):
+        try:
+            told.append(mirror.NAMES[name](name, data))
+        except UsageError as error:
+            told.append(error.message)
+    return told
+
+
+def _mirror_seeds() -> Iterator[bytes]:
+    yield gzip.compress(b"<components/>", mtime=0)
+    yield lzma.compress(b"<components/>")
+    yield b"-----BEGIN PGP PUBLIC KEY BLOCK-----\nVersion: 1\n\nQUJD\n=AAAA\n-----END PGP PUBLIC KEY BLOCK-----\n"
+
+
 _WORDS = words(
     "<component type= firmware <releases> <release version= date= <checksum target= content container filename="
     " <artifacts> <artifact source binary <size installed <provides> flashed <custom> <value key= sha256 sha1 md5"
@@ -90,5 +144,10 @@ _WORDS = words(
 )
 TARGETS = (
     Target("metainfo", _metainfo, _metainfo_seeds, (UsageError,), words=_WORDS),
+    Target(
+        "jcat", _catalog, _catalog_seeds, (UsageError,), words=words("Items Id AliasIds Blobs Kind Flags Data Target")
+    ),
+    Target("lvfs-metadata", _index, _index_seeds, (UsageError,), words=_WORDS),
+    Target("lvfs-packed", _mirror, _mirror_seeds, words=(b"\x1f\x8b\x08", b"\xfd7zXZ\0", b"-----BEGIN PGP")),
     Target("cab", _sums, _cab_seeds, (UsageError,), words=(b"MSCF", b".metainfo.xml", b"firmware.bin")),
 )

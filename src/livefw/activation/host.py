@@ -66,9 +66,9 @@ class Host(NamedTuple):
 
     ``now`` is the wall clock, for windows only. ``announce`` publishes an outcome. ``at`` is called at each `Point`;
     tests kill the engine there. ``observe`` adds to each inventory since when an image is pending, and records it if it
-    is new (`livefw.activation.pending`). ``images`` is the image directory, empty for none, and ``image_keys`` the
-    directory of the keys that vouch for images. ``notifier`` sends
-    events.
+    is new (`livefw.activation.pending`). ``images`` is the image directory, empty for none. ``image_keys`` and
+    ``metadata_keys`` are the directories of the keys that vouch for images, and for the metadata of a mirror.
+    ``notifier`` sends events.
     """
 
     files: Files
@@ -87,6 +87,7 @@ class Host(NamedTuple):
     without_journal: bool = False
     images: str = ""
     image_keys: str = ""
+    metadata_keys: str = ""
     notifier: "Notifier | None" = None
 
     def reach(self, point: Point, component: Component | None = None) -> Reached:

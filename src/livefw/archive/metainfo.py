@@ -106,7 +106,11 @@ def base_name(path: str) -> str:
 
 def read_each(where: str, data: bytes) -> tuple[Metainfo | RejectedRelease, ...]:
     """Read one: what it says of each release, in its order. `UsageError` with the phase ``archive``."""
-    root = _parse(where, data)
+    return of_component(where, _parse(where, data))
+
+
+def of_component(where: str, root: ET.Element) -> tuple[Metainfo | RejectedRelease, ...]:
+    """What a component says of each release. Errors as of `read_each`."""
     if root.tag != "component" or root.get("type") != "firmware":
         _fail(where, "it describes no firmware")
     releases = root.findall("releases/release")
@@ -253,7 +257,7 @@ def _text(element: ET.Element | None) -> str:
     return (element.text or "").strip()[:_MOST_TEXT] if element is not None else ""
 
 
-class _Builder(ET.TreeBuilder):
+class BoundedBuilder(ET.TreeBuilder):
     """Takes no depth beyond the bound, and elements without their namespaces."""
 
     def __init__(self) -> None:
@@ -285,15 +289,20 @@ def _unknown_entity(name: str, _: int) -> None:
     raise ValueError(f"it has an unknown entity, {name[:40]!r}")
 
 
+def forbid_declarations(parser: expat.XMLParserType) -> None:
+    """Let a parser raise ValueError for a document type that declares anything, and for what it might declare."""
+    parser.StartDoctypeDeclHandler, parser.SkippedEntityHandler = _document_type, _unknown_entity
+
+
 def _parse(where: str, data: bytes) -> ET.Element:
     if len(data) > _MOST_BYTES:
         _fail(where, f"it has more than {_MOST_BYTES >> 10} KiB")
-    builder = _Builder()
+    builder = BoundedBuilder()
     parser = expat.ParserCreate(None, "}")
     parser.buffer_text = True
     parser.StartElementHandler, parser.EndElementHandler = builder.start, builder.end
     parser.CharacterDataHandler = builder.data
-    parser.StartDoctypeDeclHandler, parser.SkippedEntityHandler = _document_type, _unknown_entity
+    forbid_declarations(parser)
     try:
         parser.Parse(data, True)  # noqa: FBT003 - it takes no keywords
         return builder.close()

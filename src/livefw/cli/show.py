@@ -49,7 +49,7 @@ def run(session: CommandSession, arguments: argparse.Namespace) -> int:
     Mistakes in the settings are reported, and hide only what the policy has against an image.
     """
     host = paths.host(session, arguments, lenient=True)
-    images = ImageDirectory(lambda text: session.say(f"livefw: {text}")).images(host.images)
+    images = ImageDirectory(lambda text: session.say(f"livefw: {text}")).images(host.images, host.metadata_keys)
     answer = show.answer(queries.details(host, arguments.components, images))
     return session.show(answer._replace(text=lambda: show.text(answer.document(), parts(arguments))))
 

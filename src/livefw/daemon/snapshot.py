@@ -79,7 +79,7 @@ def take_snapshot(
         steps = plan.steps(pending, found, Engine(host).scene(request, history, None)) if pending else ()
         last = {c.component.key: _last(history, c.component.key) for c in found.candidates} if history else {}
     last_known = {key: activation for key, activation in last.items() if activation is not None}
-    here, local, facts = found.candidates, images.images(host.images), Facts(host.files)
+    here, local, facts = found.candidates, images.images(host.images, host.metadata_keys), Facts(host.files)
     by_component = releases.table(here, local, host.policy, facts, others=here)
     by_key = {step.component.key: step for step in steps}
     unmatched = unmatched_patterns.find(host.policy, found)

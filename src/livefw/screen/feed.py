@@ -118,7 +118,7 @@ def _activity(host: Host, component: Component) -> Activity:
 
 def _shown(host: Host, key: str) -> str:
     warnings: list[str] = []
-    images = ImageDirectory(warnings.append).images(host.images)
+    images = ImageDirectory(warnings.append).images(host.images, host.metadata_keys)
     return rendered_show.answer(queries.details(host, [key], images)).text()
 
 

@@ -2,6 +2,7 @@
 """The image that somebody means: a file, a URI, or one of those that lie in the image directory."""
 
 import errno
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,8 +28,9 @@ def is_place(image: str) -> bool:
 
 def local_image(
     word: str, wanted: str | None, found: Inventory, images: Sequence[LocalImage], policy: Policy, facts: Facts
-) -> tuple[str, str]:
-    """An image in the image directory for the component that a word names: its file, and its version in the metainfo.
+) -> tuple[str, str, str]:
+    """An image in the image directory for the component that a word names: its file, its version in the metainfo, and
+    the SHA-256 that the file has to have by signed metadata, empty where there are none.
 
     ``wanted`` is its version, None for the newest that is newer than what runs. Errors as for `Inventory.require`,
     `select` and `releases.pick`.
@@ -36,14 +38,15 @@ def local_image(
     candidate = select(word, found.require().candidates)
     known = releases.table([candidate], images, policy, facts, others=found.candidates).get(candidate.component.key, ())
     image = releases.pick(candidate.component, known, wanted)
-    return image.path, image.local.about.version if image.local else ""
+    local = image.local
+    return image.path, local.about.version if local else "", local.sha256 if local and local.signed else ""
 
 
 @contextmanager
-def opened(image: str, release: str = "") -> Iterator[ImagePackage]:
+def opened(image: str, release: str = "", sha256: str = "") -> Iterator[ImagePackage]:
     """The image at a place, a file of which stays open. `UsageError` if it cannot be read, or is empty.
 
-    ``release`` is which version is meant of an archive with several.
+    ``release`` is which version is meant of an archive with several, and ``sha256`` what the file has to be.
     """
     if "://" in image:
         yield ImagePackage(image.partition("?")[0].rpartition("/")[2], uri=image)
@@ -58,4 +61,14 @@ def opened(image: str, release: str = "") -> Iterator[ImagePackage]:
             raise UsageError(f"{image}: it is larger than {MOST_BYTES:,} bytes", errno=errno.EFBIG)
         if not found.size:
             raise UsageError(f"{image} is empty")
-        yield ImagePackage(os.path.basename(image), file=found, release=release)
+        package = ImagePackage(os.path.basename(image), file=found, release=release)
+        if sha256 and _digest(package) != sha256:
+            raise UsageError(f"{image} is not the archive that the signed metadata name: its SHA-256 is another one")
+        yield package
+
+
+def _digest(package: ImagePackage) -> str:
+    work = hashlib.sha256()
+    for piece in package.pieces():
+        work.update(piece)
+    return work.hexdigest()

@@ -10,7 +10,6 @@ import base64
 import binascii
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
@@ -22,7 +21,6 @@ from livefw.archive.cab import CabImage
 from livefw.archive.jcat import BlobKind, CatalogItem, DetachedSignature
 from livefw.errors import UsageError
 
-METADATA_DIRECTORY = "/etc/pki/fwupd-metadata"
 _MOST_KEYS = 64
 _MOST_KEY = 1 << 20
 _SECONDS = 60.0
@@ -153,12 +151,12 @@ def _pkcs7(signature: bytes, signed: bytes, keys: TrustedKeys) -> SignatureVerdi
         ours = _written(place, "signature", signature), _written(place, "keys", keys.certificates)
         # Without the authorities of the system: they vouch for names of hosts, and not for firmware.
         anchors = ("-CAfile", ours[1], "-no-CApath", "-no-CAstore", "-partial_chain")
-        verify = (_program("openssl"), "cms", "-verify", "-binary", "-inform", form, "-in", ours[0])
+        verify = (programs.find("openssl"), "cms", "-verify", "-binary", "-inform", form, "-in", ours[0])
         rest = ("-content", "/dev/stdin", "-purpose", "any", "-no_check_time", "-out", "/dev/null")
         answer = programs.run([*verify, *anchors, *rest], seconds=_SECONDS, question=signed)
         if answer.code == 0:
             return SignatureVerdict.SIGNED
-        if answer.code in (None, 126, 127):
+        if answer.code in (None, programs.NOT_RUN):
             return SignatureVerdict.NOT_VERIFIED
         # Does it fit these bytes, by any signer at all?
         again = programs.run([*verify, "-noverify", *rest], seconds=_SECONDS, question=signed)
@@ -171,22 +169,17 @@ def _openpgp(signature: bytes, signed: bytes, keys: TrustedKeys) -> SignatureVer
         return SignatureVerdict.UNKNOWN_SIGNER
     with tempfile.TemporaryDirectory() as place:
         ours = _written(place, "signature", signature), _written(place, "keys", keys.openpgp)
-        command = (_program("gpgv"), "--homedir", place, "--status-fd", "1", "--keyring", ours[1], ours[0], "-")
+        command = (programs.find("gpgv"), "--homedir", place, "--status-fd", "1", "--keyring", ours[1], ours[0], "-")
         answer = programs.run(command, seconds=_SECONDS, question=signed)
     if answer.code == 0 and b"[GNUPG:] VALIDSIG " in answer.output:
         return SignatureVerdict.SIGNED
-    if answer.code in (None, 126, 127):
+    if answer.code in (None, programs.NOT_RUN):
         return SignatureVerdict.NOT_VERIFIED
     changed = b"[GNUPG:] BADSIG " in answer.output
     return SignatureVerdict.BROKEN if changed else SignatureVerdict.UNKNOWN_SIGNER
 
 
 _VERIFIERS = {BlobKind.PKCS7: _pkcs7, BlobKind.GPG: _openpgp}
-
-
-def _program(name: str) -> str:
-    """Its path; where there is none, one that cannot be run."""
-    return shutil.which(name, path="/usr/bin:/bin:/usr/local/bin") or f"/usr/bin/{name}"
 
 
 def _written(place: str, name: str, data: bytes) -> str:

@@ -67,7 +67,8 @@ MEASURED_BY = ("auto", "sampler", "tracer")
 
 
 IMAGE_KEYS = "/etc/pki/fwupd"
-"""Where fwupd has the keys by which archives of the LVFS are signed."""
+METADATA_KEYS = "/etc/pki/fwupd-metadata"
+"""Where fwupd has the keys by which archives of the LVFS are signed, and its metadata."""
 
 
 class Policy(NamedTuple):
@@ -380,7 +381,10 @@ KEYS = SettingsSection(
             "path", _directory, None, "directory of archives that can be staged; `images` beside the history by default"
         ),
         "image-keys": SettingsKey(
-            "path", _directory, None, f"directory of keys whose signatures of archives count; `{IMAGE_KEYS}` by default"
+            "path",
+            _directory,
+            None,
+            f"directory of keys whose signatures count; `{IMAGE_KEYS}` by default, and `{METADATA_KEYS}` for mirrors",
         ),
         "signed-images": SettingsKey(
             "boolean", _boolean, _OFF, "stage only images that one of those keys has signed, in archives"

@@ -111,7 +111,7 @@ def _answer(
     rejected: list[RejectedRelease],
     verified: list[SignatureJudgement] | None = None,
 ) -> int:
-    about = verified or [None] * len(images)
+    about: list[SignatureJudgement | None] = [*verified] if verified else [None] * len(images)
     left_out = [(each.version, each.error.message) for each in rejected]
     tell(
         lambda: "\n".join(

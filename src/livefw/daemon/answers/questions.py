@@ -116,7 +116,9 @@ def _list(hosts: Hosts, _: Question) -> Answer:
 
 def _show(hosts: Hosts, question: Question) -> Answer:
     with hosts.lenient() as host:
-        return show.answer(queries.details(host, question.words, ImageDirectory().images(host.images)))
+        return show.answer(
+            queries.details(host, question.words, ImageDirectory().images(host.images, host.metadata_keys))
+        )
 
 
 def _plan(hosts: Hosts, question: Question) -> Answer:
