@@ -219,6 +219,18 @@ def theirs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[list[str]
     return {names[path]: found for path, found in json.loads(done.stdout).items()}
 
 
+def document() -> str:
+    """The table of docs/reference/archives.md."""
+    rows = [f"| {name} | {why} |" for name, why in DIFFERENT.items()]
+    return "\n".join(["| Archive | livefw |", "|---|---|", *rows, ""])
+
+
+def test_the_differences_are_those_of_the_document() -> None:
+    page = (Path(__file__).parents[2] / "docs/reference/archives.md").read_text()
+    assert f"{len(CASES)} archives" in page
+    assert page.partition("<!-- differences -->\n")[2].partition("<!-- end -->")[0] == document()
+
+
 def test_there_are_enough_to_compare() -> None:
     assert len(CASES) >= 150
     assert CASES.keys() >= DIFFERENT.keys()

@@ -30,8 +30,9 @@ ABOUT = Metainfo(
     date="2026-01-31",
     size=len(PAYLOAD),
 )
-IMAGE = CabImage(ABOUT, PAYLOAD)
 TEXT = metainfo.write(ABOUT, len(PAYLOAD))
+IMAGE = CabImage(ABOUT, PAYLOAD, ("org.example.fw.metainfo.xml", TEXT))
+FROM_A = IMAGE._replace(source=("a.metainfo.xml", TEXT))
 
 
 def _packed(members: dict[str, bytes], *, compress: bool = False) -> bytes:
@@ -40,6 +41,24 @@ def _packed(members: dict[str, bytes], *, compress: bool = False) -> bytes:
         archive[name] = cabarchive.CabFile(data)
     packed: bytes = archive.save(compress=compress)
     return packed
+
+
+def test_metainfo_is_valid_for_appstreamcli(tmp_path: Path) -> None:
+    if shutil.which("appstreamcli") is None:
+        pytest.skip("needs appstreamcli (Debian: appstream)")
+    file = tmp_path / "a.metainfo.xml"
+    file.write_bytes(
+        metainfo.write(
+            ABOUT._replace(name="Firmware of an example board", license="LicenseRef-proprietary"), len(PAYLOAD)
+        )
+    )
+    done = subprocess.run(
+        ["appstreamcli", "validate", "--pedantic", "--no-net", file], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+    # What it does not know is the LVFS's own.
+    found = {line.split(": ")[-1] for line in done.stdout.splitlines() if line.startswith(("E:", "W:", "I:", "P:"))}
+    assert found <= {"unknown-tag checksum", "unknown-tag size"}
 
 
 def _with(text: bytes, payload: bytes = PAYLOAD) -> bytes:
@@ -104,7 +123,7 @@ RESERVES = [(0, 0, 0), (20, 0, 0), (0, 9, 0), (0, 0, 5), (300, 255, 255)]
 
 @pytest.mark.parametrize(("of_header", "of_folder", "of_block"), RESERVES)
 def test_space_that_is_reserved_is_passed_over(of_header: int, of_folder: int, of_block: int) -> None:
-    assert cab.read(_reserved(of_header, of_folder, of_block)) == (IMAGE,)
+    assert cab.read(_reserved(of_header, of_folder, of_block)) == (FROM_A,)
     with pytest.raises(UsageError, match="a block of more than 32768 bytes"):
         cab.read(_reserved(of_header, of_folder, of_block, size=(1 << 15) + 1))
 
@@ -308,12 +327,13 @@ def test_each_release_stands_on_its_own() -> None:
     both = TEXT.replace(b"</releases>", release + told + b"</releases>")
     members = {"fw.bin": PAYLOAD, "old.bin": b"another", "a.metainfo.xml": both, "b.metainfo.xml": b"<"}
     first, *others = cab.read_each(_packed(members))
-    assert first == IMAGE
+    image = IMAGE._replace(source=("a.metainfo.xml", both))
+    assert first == image
     rejected = [(each.version, each.error.message) for each in others if isinstance(each, RejectedRelease)]
     assert [version for version, _ in rejected] == ["1.8.0", "1.7.0", "1.6.0", "", ""]
     whys = ("sha256 of 'old.bin'", "'firmware.bin', which", "unknown kind, 'crc'", "has no version", "unclosed token")
     assert [why in message for why, (_, message) in zip(whys, rejected, strict=True)] == [True] * 5, rejected
-    assert cab.read(_packed(members)) == (IMAGE,)
+    assert cab.read(_packed(members)) == (image,)
     assert [each.version for each in cab.read(_packed(members | {"old.bin": PAYLOAD}))] == ["1.9.0", "1.8.0"]
 
 

@@ -154,10 +154,12 @@ def write(about: Metainfo, size: int) -> bytes:
     for kind, digits in about.checksums:
         ET.SubElement(release, "checksum", type=kind, target="content", filename=about.filename).text = digits
     ET.SubElement(release, "size", type="installed").text = str(size)
-    custom = ET.SubElement(root, "custom")
-    for key, text in ((_PROTOCOL, about.protocol), (_FORMAT, about.version_format)):
-        if text:
-            ET.SubElement(custom, "value", key=key).text = text
+    keys = {_PROTOCOL: about.protocol, _FORMAT: about.version_format}
+    if any(keys.values()):
+        custom = ET.SubElement(root, "custom")
+        for key, text in keys.items():
+            if text:
+                ET.SubElement(custom, "value", key=key).text = text
     ET.indent(root)
     return b'<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode").encode() + b"\n"
 
