@@ -16,7 +16,12 @@ from .targets import TARGETS
 _OWN = "another process of ours wrote it, with the same rights"
 _KERNEL = "the kernel made it, of a fixed size, for this question"
 _FILE = "opens the file; what is in it is read by another one, which is played"
+_ON = "hands it on to others, which are played"
 NOT_PLAYED = {
+    "activation/images/mirror.py: read": _ON,
+    "activation/images/mirror.py: _zstd": "the program zstd reads it",
+    "cli/machine/eventlog.py: _whole": "the machine that the same user runs made it",
+    "firmware/image/store.py: _decoded": _ON,
     "activation/diagnosis/bounded.py: _Child.next": _OWN,
     "activation/lock/query.py: in_the_way": _KERNEL,
     "activation/measure/meter.py: SamplingMeter.stop": _OWN,
