@@ -2,11 +2,8 @@
 """Documents of `livefw image`."""
 
 from typing import NotRequired, TypedDict
-from typing import Literal, NotRequired, TypedDict
 
 from livefw.activation.images.signatures import SignatureVerdict
-
-ImageKind = Literal["package", "certificate", "image", "encrypted image"]
 
 
 class ImageErrorDocument(TypedDict):
