@@ -66,6 +66,8 @@ ACTIVATIONS = [
     Effect(
         _fault("unknown-status", code="0x7", function="PRIME"), "ECANCELED", "LFA_PRIME(fw_seq_id=2) -> 7, a status"
     ),
+    Effect(_fault("one-cpu", RMM), "ECANCELED", "TF-RMM failed: LFA_COMPONENT_WRONG_STATE"),
+    Effect(_fault("one-cpu", cpu=3, code="BUSY", times=1), "ECANCELED", "-> INVALID_PARAMETERS"),
     Effect(_fault("slow", ms=40_000), "ECANCELED", "LFA_PRIME for image TF-RMM timed out"),
     Effect(_fault("hang"), "blocked", "LFA_PRIME(fw_seq_id=2) -> SUCCESS"),
     Effect(_fault("hang", cpu=2), "blocked", "LFA_PRIME(fw_seq_id=2) -> SUCCESS"),
@@ -350,6 +352,13 @@ def test_components_are_found_as_a_person_names_them(bench: MakeMachine) -> None
             f"a call takes longer (ACTIVATE, by 0.5 ms); {AT_WORK}",
         ),
         (FaultRequest(name="hang", cpu=3), "a call never returns, on one CPU or on each (ACTIVATE); on CPU 3"),
+        (
+            FaultRequest(name="one-cpu", code="BUSY", cpu=2),
+            (
+                "one CPU gets another answer to ACTIVATE than the firmware gave it, and all others theirs "
+                "(BUSY, by default CPU 0); on CPU 2"
+            ),
+        ),
         (FaultRequest(name="absurd-count", count="0x7"), "the agent claims an absurd number of components (0x7)"),
         (FaultRequest(name="busy", times=2), "a call answers BUSY (ACTIVATE); 2 times"),
     ],

@@ -317,6 +317,13 @@ def _hang(setting: FaultSetting) -> None:
     )
 
 
+def _one_cpu(setting: FaultSetting) -> None:
+    """Not by `RuleEffect.ANSWER`: the others would wait for this CPU for ever."""
+    code = setting.code(LfaStatus.COMPONENT_WRONG_STATE) & WORD
+    cpu = 0 if setting.request.cpu is None else setting.request.cpu
+    _rule(setting, RuleEffect.ALTER, Function.ACTIVATE, alter=lambda request, _: request.returning(code), cpu=cpu)
+
+
 # Faults of the schedule.
 
 
@@ -434,6 +441,9 @@ _ROWS = (
     Fault("unknown-status", _W, _ANY,
           "a call answers a code that no specification names ({function=ACTIVATE}, {code=-99})",
           _answers(Function.ACTIVATE, lambda s, r: r.returning(_word(s.code(-99)))), ("function", "code")),
+    Fault("one-cpu", _W, _ANY,
+          "one CPU gets another answer to ACTIVATE than the firmware gave it, and all others theirs"
+          " ({code=COMPONENT_WRONG_STATE}, by default CPU 0)", _one_cpu, ("code", "cpu")),
     Fault("slow", _W, _ANY,
           "a call takes longer ({function=PRIME}, by {ms=1000} ms); PRIME and ACTIVATE at work, with the agent's locks",
           _slow, ("function", "ms")),

@@ -35,7 +35,7 @@ class InjectionRule:
 
     ``guid`` limits it to one component. ``left`` is how many more times it happens; None: without end. Where all CPUs
     make an ACTIVATE together that is one time, and all get the same lie: an agent that sent one of them away while
-    the others wait for it would be a different fault.
+    the others wait for it would be a different fault. ``cpu`` limits it to that CPU, whose calls count then.
     """
 
     effect: RuleEffect
@@ -56,7 +56,7 @@ class InjectionRule:
             or (self.cpu is not None and self.cpu != cpu)
         ):
             return False
-        if _together(registers):
+        if self.cpu is None and _together(registers):
             if self._round and cpu not in self._round:
                 self._round.add(cpu)
                 if online <= self._round:
