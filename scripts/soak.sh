@@ -20,8 +20,7 @@ unset LIVEFW_SOAK LIVEFW_PARTS
 echo "soak: the driver of dkms, in Debian's kernel and in one that watches it"
 "$python" -m pytest -q -o faulthandler_timeout=0 tests/qemu/soak_module.py
 echo "soak: seed $LIVEFW_SEED: the driver of dkms against its model, and livefw above it with each fault"
-LIVEFW_STEPS=${LIVEFW_STEPS:-10000} "$python" -m pytest -q -o faulthandler_timeout=0 \
-    tests/qemu/test_model_of_module.py tests/qemu/soak_faults.py
+"$python" -m pytest -q -o faulthandler_timeout=0 tests/qemu/soak_steps.py tests/qemu/soak_faults.py
 while [ "$(date +%s)" -lt "$end" ]; do
     round=$((round + 1))
     echo "soak: round $round"

@@ -12,9 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 CACHE = Path(os.environ.get("LIVEFW_TEST_CACHE", Path.home() / ".cache/livefw"))
-STEPS = int(os.environ.get("LIVEFW_STEPS", "2000"))
-"""Steps of the comparison of the driver of dkms/ with its model."""
-SOAK = STEPS > 2000
 LIVEFW = [sys.executable, "-m", "livefw", "machine"]
 
 

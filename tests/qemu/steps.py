@@ -175,12 +175,15 @@ class ModelPlayer:
     def play(self, *step: Any) -> Any:
         """Play one step; its answer."""
         timed = self._writer is not None
+        begun = self.machine.os.now()
         answer = (
             change(self.machine, step)
             if step[0] == "host"
             else _answer(lambda: getattr(self, f"play_{step[0]}")(*step[1:]))
         )
         self._settle()
+        if self.machine.os.now() - begun > LONG * MS // 2:
+            raise ValueError(f"step {len(self.steps)}, {step}, takes a guest hours")
         timed = timed or self._writer is not None
         log, trace = self.machine.os.log, self.machine.trace
         lines = [record.text for record in log.since(self._lines)]

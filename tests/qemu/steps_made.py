@@ -94,6 +94,10 @@ def _activations(actions: Actions) -> None:
     fault("call-again", RMM, function="ACTIVATE", times=2)
     activate(RMM)
     play("host", "revive")
+    for code in (None, "AUTH_ERROR", "BUSY"):
+        stage(RMM, None)
+        fault("one-cpu", RMM, cpu=0, code=code, times=1)
+        activate(RMM)
     play("write", f"{B}/auto_activate", "on")
     stage(B, "2.0")
     stage(C, "3.0")
@@ -182,6 +186,11 @@ def removal(player: ModelPlayer, guid: str, function: str) -> None:
     play(*load(LONG))
 
 
+def loaded(player: ModelPlayer, cpus: int) -> None:
+    """Nothing but the module."""
+    player.play(*load(LONG))
+
+
 # What chance does.
 
 _TEXTS = (*_BOOLEANS, "1\n", "0\n", "y", "Y\n", "N", "oN\n", "OFF", "f", "maybe\n", "", "\n", " 1", "yes", "true", "\0",
@@ -200,6 +209,7 @@ _COUNTED: tuple[dict[str, Any], ...] = (
       for code in ("-99", "5", "-12", "0x7fffffff00000000", "AUTH_ERROR", "WRONG_STATE", "INVALID_ADDRESS")),
     {"name": "slow", "function": "PRIME", "ms": 20.0}, {"name": "slow", "function": "ACTIVATE", "ms": 20.0},
     {"name": "slow", "function": "GET_INVENTORY", "ms": 5.0},
+    *({"name": "one-cpu", "code": code} for code in (None, "BUSY", "AUTH_ERROR")),
 )  # fmt: skip
 _LASTING: tuple[dict[str, Any], ...] = (
     {"name": "vanish"}, {"name": "duplicate-guid"}, {"name": "inventory-error"}, {"name": "garbage-versions"},
@@ -317,11 +327,25 @@ class Chance:
             self.player.play("read", f"{guid}/{self.rng.choice(('activation_pending', 'pending_version'))}")
 
     def _calm(self) -> None:
-        """See ``a CPU that comes late`` in `LOOSE`."""
+        """See ``a CPU that comes late`` in `LOOSE`; and what would be repeated for `LONG` must not begin."""
+        if self.player.machine.agent.state.in_progress and not self.short:
+            self._complete()
         if len(self.online) > 1:
             for guid in self.player.guids():
                 if guid not in (RMM, BL31, BL33) and self.player.text(f"{guid}/force_cpu_rendezvous") == "1\n":
                     self.player.play("write", f"{guid}/force_cpu_rendezvous", "0")
+
+    def _complete(self) -> None:
+        """Complete an activation whose writer was timed out; till then one of another kind is BUSY."""
+        state, play = self.player.machine.agent.state, self.player.play
+        self._clear()
+        play("host", "revive")
+        play("host", "stage", str(state.component), None, True)
+        for cpu in sorted(self.online - {0}):
+            play("cpu", cpu, "0")
+        self.online = {0}
+        play("write", f"{state.component}/force_cpu_rendezvous", "0" if state.skip else "1")
+        play("write", f"{state.component}/activate", "1")
 
     def _activate(self) -> None:
         self._calm()
@@ -354,6 +378,8 @@ class Chance:
             request["component"] = self.rng.choice(components)
         if pool is _COUNTED:
             request["times"] = self.rng.randint(1, 3)
+        if request["name"] == "one-cpu":  # of what all CPUs activate: else any might be the one
+            request |= {"component": RMM, "cpu": self.rng.randrange(self.cpus)}
         self.player.play("host", "fault", request)
         self.faulty = self.faulty or self.rng.randint(2, 9)
 
@@ -382,6 +408,7 @@ class Chance:
 
     def _remove(self) -> None:
         if self._undisturbed() and RMM in self.player.guids():
+            self._calm()
             removal(self.player, RMM, self.rng.choice(("PRIME", "ACTIVATE")))
 
     def _undisturbed(self) -> bool:
@@ -404,9 +431,9 @@ class Chance:
             self._clear()  # what has no end would never end now
 
 
-def made(seed: int, steps: int, *, cpus: int, release: str) -> ModelPlayer:
-    """The fixed steps, and then what chance makes of the seed."""
+def made(seed: int, steps: int, *, cpus: int, release: str, begin: Callable[[ModelPlayer, int], None]) -> ModelPlayer:
+    """What `begin` plays, and then what chance makes of the seed."""
     player = ModelPlayer(cpus, release)
-    fixed(player, cpus)
+    begin(player, cpus)
     Chance(player, random.Random(seed), cpus).run(steps)
     return player

@@ -3,6 +3,7 @@
 
 The steps that test_driver.py has come first, then what a seed makes by chance; `steps.LOOSE` says what may differ. The
 seed differs each day, and a failure prints how to play it again. LIVEFW_SEED and LIVEFW_STEPS choose others.
+soak_steps.py has more of what chance makes.
 """
 
 import datetime
@@ -17,7 +18,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from tests.qemu import steps, steps_made
-from tests.qemu.scripts import CACHE, SOAK, STEPS
+from tests.qemu.scripts import CACHE
 from tests.qemu.steps import LIMITED, ModelPlayer, Played, Seen
 from tests.qemu.test_module import Module, module
 
@@ -30,6 +31,7 @@ __all__ = ["module"]
 
 GUEST = Path(__file__).with_name("steps_guest.py")
 SEED = int(os.environ.get("LIVEFW_SEED") or datetime.datetime.now(tz=datetime.UTC).date().toordinal())
+STEPS = int(os.environ.get("LIVEFW_STEPS", "2000"))
 SILENCE = 300.0
 """Seconds without a line after which a guest is dead. Nothing that a guest does takes long."""
 
@@ -179,24 +181,35 @@ def differences(player: ModelPlayer, real: Real) -> Iterator[tuple[int, Any, Any
             yield number, model_calls, kernel_calls
 
 
-def report(player: ModelPlayer, found: list[tuple[int, Any, Any]], seed: int, cpus: int) -> str:
+def report(player: ModelPlayer, found: list[tuple[int, Any, Any]]) -> str:
     found = sorted(found, key=lambda row: row[0])
     first = found[0][0]
-    lines = [f"LIVEFW_SEED={seed} LIVEFW_STEPS={len(player.steps)} pytest {__file__} -k {cpus}"]
-    lines += [f"{number}: {player.steps[number].step}" for number in range(max(first - 12, 0), first + 1)
-              if number < len(player.steps)]  # fmt: skip
+    lines = [f"{number}: {player.steps[number].step}" for number in range(max(first - 12, 0), first + 1)
+             if number < len(player.steps)]  # fmt: skip
     lines += [f"step {number}\n  model:  {model}\n  kernel: {kernel}" for number, model, kernel in found[:8]]
     return "\n".join(lines)
 
 
-@pytest.mark.timeout(3600 if SOAK else 1200)
-@pytest.mark.parametrize("cpus", [1, 2, 4] if SOAK else [4])
-def test_the_module_does_what_its_model_does(
-    module: Callable[[str], Module], python: str, cpus: int, tmp_path: Path
-) -> None:
-    built = module("default")
-    player = steps_made.made(SEED, STEPS, cpus=cpus, release=built.kernel.name.removeprefix("vmlinuz-"))
-    real = Guest(player, built, python, cpus, tmp_path).play()
-    found = list(differences(player, real))
-    assert not found, report(player, found, SEED, cpus)
-    assert len(real.seen) == len(player.steps) >= STEPS
+def compare(
+    module: Module,
+    python: str,
+    folder: Path,
+    *,
+    seed: int,
+    steps: int,
+    cpus: int,
+    begin: Callable[[ModelPlayer, int], None],
+) -> str:
+    """Play on both; what differs."""
+    release = module.kernel.name.removeprefix("vmlinuz-")
+    player = steps_made.made(seed, steps, cpus=cpus, release=release, begin=begin)
+    real = Guest(player, module, python, cpus, folder).play()
+    if found := list(differences(player, real)):
+        return report(player, found)
+    return "" if len(real.seen) == len(player.steps) >= steps else f"{len(real.seen)} of {len(player.steps)} steps"
+
+
+@pytest.mark.timeout(1200)
+def test_the_module_does_what_its_model_does(module: Callable[[str], Module], python: str, tmp_path: Path) -> None:
+    differs = compare(module("default"), python, tmp_path, seed=SEED, steps=STEPS, cpus=4, begin=steps_made.fixed)
+    assert not differs, f"LIVEFW_SEED={SEED} LIVEFW_STEPS={STEPS} pytest {__file__}\n{differs}"
