@@ -9,11 +9,12 @@ from contextlib import ExitStack, closing
 
 from livefw.cli.invocation.session import CommandSession
 from livefw.errors import ExitCode, MechanismFailed, UsageError
+from livefw.kernel.lfa import Notification
 from livefw.machine.config import MachineConfig
 from livefw.machine.qemu import guest_python, initramfs, kernel_file
 from livefw.machine.qemu.frames import CPUS
 from livefw.machine.qemu.machine import QemuMachine
-from livefw.machine.qemu.process import QemuConfig
+from livefw.machine.qemu.process import MEMORY_MB, QemuConfig
 from livefw.machine.qemu.scratch import Scratch
 from livefw.machine.qemu.service import serve
 
@@ -36,10 +37,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--guest-command", metavar="TEXT", help="what to run there instead of the shell, then power off")
     group.add_argument("--append", metavar="TEXT", default="", help="more kernel arguments")
+    group.add_argument("--memory", metavar="MIB", type=int, help=f"the guest's memory ({MEMORY_MB})")
     group.add_argument("--el1", action="store_true", help="start the kernel at EL1 instead of EL2")
 
 
-_ONLY = ("initrd", "busybox", "kernel_module", "guest_python", "guest_command", "append", "el1")
+_ONLY = ("initrd", "busybox", "kernel_module", "guest_python", "guest_command", "append", "memory", "el1")
 """Options that have no meaning without a real kernel."""
 _SILENT_S = 10.0
 """A kernel has printed something by then; Debian's takes 2 seconds on a machine that is not busy."""
@@ -88,7 +90,9 @@ def run(session: CommandSession, arguments: argparse.Namespace, config: MachineC
             initrd=initrd,
             arguments=f"{_CONSOLE} panic=-1 {arguments.append}".strip(),
             cpus=min(config.cpus, CPUS),
+            memory_mb=MEMORY_MB if arguments.memory is None else arguments.memory,
             el2=not arguments.el1,
+            acpi=arguments.notification == Notification.ACPI,
         )
         console = stack.enter_context(closing(_Console(session)))
 

@@ -57,7 +57,8 @@ class QemuMachine(Machine):
         keyboard: int | None = None,
         ended: Callable[[], None] = lambda: None,
     ) -> None:
-        super().__init__(replace(config, cpus=qemu.cpus, notification=Notification.DT), real_time=True, images=images)
+        notification = Notification.ACPI if qemu.acpi else Notification.DT
+        super().__init__(replace(config, cpus=qemu.cpus, notification=notification), real_time=True, images=images)
         self._qemu_config = qemu
         self._screen = screen
         self._keyboard = keyboard
@@ -83,7 +84,7 @@ class QemuMachine(Machine):
         return True
 
     def notify(self) -> KernelJob[None]:
-        """Raise the interrupt of the device tree's ``arm,lfa``."""
+        """Raise the interrupt of the device tree's ``arm,lfa``, or of ACPI's device of events."""
         if self._bridge is not None:
             self._bridge.raise_interrupt(NOTIFICATION_INTID)
         return _Sent()

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from livefw.errors import MechanismFailed, NotInstalled, UsageError
-from livefw.machine.qemu import fdt
+from livefw.machine.qemu import acpi, fdt
 from livefw.machine.qemu.frames import CPUS
 from livefw.machine.qemu.scratch import Scratch
 
@@ -21,6 +21,11 @@ NOTIFICATION_INTID = 232
 _SPI_0 = 32
 _EDGE = 1
 _KERNEL, _TREE, _INITRD = 0x4020_0000, 0x47E0_0000, 0x4800_0000
+MEMORY_MB = 512
+_MOST_MB = 255 * 1024
+"""All that QEMU's virt machine has below its second range of addresses for devices."""
+_LEAST_MB = 192
+"""Up to where the initramfs is, and what a kernel needs."""
 _START_S = 20.0
 PROGRAM = "qemu-system-aarch64"
 
@@ -33,10 +38,12 @@ class QemuConfig:
     initrd: str | None = None
     arguments: str = ""
     cpus: int = 2
-    memory_mb: int = 512
+    memory_mb: int = MEMORY_MB
     cpu: str = "cortex-a76"
     el2: bool = True
     """Whether the kernel starts at EL2; otherwise the machine has none, and it starts at EL1."""
+    acpi: bool = False
+    """Whether the kernel has ACPI tables, and LFA's device in them; otherwise it is in the device tree."""
     gdb: str | None = None
     """Where QEMU's gdbstub listens, as in its option ``-gdb``."""
 
@@ -46,6 +53,10 @@ class QemuConfig:
         for path in filter(None, (self.kernel, self.initrd)):
             if not os.path.isfile(path):
                 raise UsageError(f"{path} is not a file")
+        # An initramfs is there twice while the kernel unpacks it.
+        least = _LEAST_MB + (2 * os.path.getsize(self.initrd) >> 20 if self.initrd else 0)
+        if not least <= self.memory_mb <= _MOST_MB:
+            raise UsageError(f"memory: {self.memory_mb} MiB is not between {least} and {_MOST_MB}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +193,10 @@ class Qemu:
         with open(tree, "wb") as file:
             file.write(patched)
         images = [(config.kernel, _KERNEL), (tree, _TREE)] + ([(config.initrd, _INITRD)] if config.initrd else [])
+        if config.acpi:
+            images.append((os.path.join(self._folder, "acpi"), acpi.ADDRESS))
+            with open(images[-1][0], "wb") as file:
+                file.write(acpi.tables(cpus=config.cpus, memory_mb=config.memory_mb, notification=NOTIFICATION_INTID))
         for path, address in images:
             command += ["-device", f"loader,file={path.replace(',', ',,')},addr={address:#x},force-raw=on"]
         command += self._serial("console", "agent")
@@ -199,6 +214,9 @@ class Qemu:
 def _additions(config: QemuConfig) -> dict[str, dict[str, fdt.Value]]:
     """What the monitor does and QEMU's own tree does not tell."""
     chosen: dict[str, fdt.Value] = {"bootargs": config.arguments}
+    if config.acpi:
+        chosen["bootargs"] = f"{config.arguments} {acpi.ARGUMENTS}"
+        chosen |= acpi.properties(config.memory_mb)
     if config.initrd:
         end = _INITRD + os.path.getsize(config.initrd)
         chosen |= {"linux,initrd-start": (_INITRD,), "linux,initrd-end": (end,)}
