@@ -305,6 +305,9 @@ class Garbage:
     def exists(self, path: str) -> bool:
         return True
 
+    def link(self, path: str) -> str:
+        raise OSError(errno.EINVAL, "no link")
+
     def records(self, path: str) -> list[bytes]:
         return []
 

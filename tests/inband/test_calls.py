@@ -3,6 +3,7 @@
 
 import errno
 import os
+import socket
 import struct
 import termios
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import pytest
 
 from livefw.files.calls import ChildCalls
 from livefw.files.host import HostFiles
-from livefw.files.protocol import LOST, DeviceCall, DeviceReply
+from livefw.files.protocol import LOST, CallBuffer, DeviceCall, DeviceReply
 
 FIONREAD = termios.FIONREAD
 
@@ -107,3 +108,31 @@ def test_device_whose_first_call_fails_was_opened() -> None:
     calls.wait(None)
     assert ([answer.error for answer in calls.answers], calls.opened) == ([errno.ENOSPC], True)
     files.close()
+
+
+def test_buffer_that_the_argument_points_to_comes_back() -> None:
+    """SIOCETHTOOL, ETHTOOL_GLINK: ``struct ifreq`` has the address of two words at 16; the second is the answer."""
+    device = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    ask = DeviceCall(0x8946, b"lo".ljust(40, b"\0"), CallBuffer(16, struct.pack("II", 0x0A, 7)))
+    (answer,) = answers(os.dup(device.fileno()), ask)
+    device.close()
+    assert (answer.error, answer.data[:2], answer.data[16:24] != bytes(8)) == (0, b"lo", True)
+    assert struct.unpack("II", answer.buffer)[0] == 0x0A
+    assert struct.unpack("II", answer.buffer)[1] in (0, 1)
+
+
+def test_value_that_a_call_returns_ends_it() -> None:
+    """As a status of NVMe does. NS_GET_NSTYPE returns the flag of its namespace."""
+    own = os.open("/proc/self/ns/mnt", os.O_RDONLY)
+    found = answers(own, DeviceCall(0xB703), DeviceCall(0xB703))
+    os.close(own)
+    assert found == [DeviceReply(0, b"", 0x20000)]
+
+
+def test_buffer_that_is_of_no_interest_stays_away() -> None:
+    reading, writing = os.pipe()
+    call = DeviceCall(FIONREAD, bytes(8), CallBuffer(0, bytes(4096), returned=False))
+    (answer,) = answers(reading, call)
+    assert (answer.error, answer.data[:4], answer.buffer) == (0, bytes(4), b"")
+    os.close(reading)
+    os.close(writing)

@@ -3,6 +3,7 @@
 
 import errno
 import os
+import struct
 from collections.abc import Callable, Sequence
 
 from livefw.files.child import ChildWrite
@@ -10,6 +11,10 @@ from livefw.files.protocol import LOST, DeviceCall, DeviceReply
 
 MOST_BYTES = 1 << 14
 """Largest argument of an ioctl: the request number has 14 bits for its size (Linux ``asm-generic/ioctl.h``)."""
+
+_HEAD = struct.Struct("<ii")
+"""What the child writes of each call before its bytes: an errno or 0, and what an ioctl returned."""
+_ADDRESS = struct.Struct("=Q")
 
 
 class ChildCalls:
@@ -47,36 +52,44 @@ class ChildCalls:
         return self._child is not None and self._child.opened
 
     def _read(self) -> list[DeviceReply]:
-        """What the child wrote: four bytes of errno for each call, and as many bytes as the argument had."""
+        """What the child wrote for each call: errno and value, and as many bytes as argument and buffer had."""
         found: list[DeviceReply] = []
         offset = 0
         for call in self._calls:
             size = len(call.data) if call.request else 0
-            raw = os.pread(self._memory, 4 + size, offset)
-            if len(raw) < 4 + size:
+            more = len(call.buffer.data) if call.buffer and call.buffer.returned else 0
+            raw = os.pread(self._memory, _HEAD.size + size + more, offset)
+            if len(raw) < _HEAD.size + size + more:
                 return [*found, DeviceReply(LOST)]  # the child died during this call
-            found.append(DeviceReply(int.from_bytes(raw[:4], "little"), raw[4:]))
-            if found[-1].error:
+            error, value = _HEAD.unpack_from(raw)
+            data, buffer = raw[_HEAD.size : _HEAD.size + size], raw[_HEAD.size + size :]
+            found.append(DeviceReply(error, data, value, buffer))
+            if error or value:
                 return found
-            offset += 4 + size
+            offset += len(raw)
         return found
 
 
 def _run(device: int, calls: Sequence[DeviceCall], memory: int) -> None:
-    from fcntl import ioctl  # in the child only
+    from array import array  # in the child only, as the next
+    from fcntl import ioctl
 
     for call in calls:
         argument = bytearray(call.data)
-        code = 0
+        buffer = array("B", call.buffer.data if call.buffer else b"")
+        if call.buffer:
+            _ADDRESS.pack_into(argument, call.buffer.pointer_at, buffer.buffer_info()[0])
+        code = value = 0
         try:
             if not call.request:
                 code = 0 if os.write(device, argument) == len(argument) else errno.EIO
             elif argument:
-                ioctl(device, call.request, argument)
+                value = ioctl(device, call.request, argument)
             else:
-                ioctl(device, call.request)
+                value = ioctl(device, call.request)
         except OSError as error:
             code = error.errno or errno.EIO
-        os.write(memory, code.to_bytes(4, "little") + (bytes(argument) if call.request else b""))
-        if code:
+        answer = _HEAD.pack(code, value) + (bytes(argument) if call.request else b"")
+        os.write(memory, answer + (buffer.tobytes() if call.buffer and call.buffer.returned else b""))
+        if code or value:
             return

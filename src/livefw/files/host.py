@@ -58,8 +58,8 @@ def unused_settings(root: str, asked: str | None) -> str:
 class HostFiles:
     """A file system below ``root``, and the settings that hold for it, in a directory that need not be below it.
 
-    No symbolic link below the root is ever followed: a tree given with ``--root`` may come from anywhere, and none of
-    the paths that a provider needs has a link in it. A link answers ELOOP, or ENOTDIR in the middle of a path.
+    No symbolic link below the root is ever followed: a tree given with ``--root`` may come from anywhere. A link
+    answers ELOOP, or ENOTDIR in the middle of a path; who needs one asks where it leads (`livefw.files.links`).
 
     Directories of the last path stay open, so that reading all files of one directory looks it up once. As with
     Python's own files, nothing stays open when nobody has this any more.
@@ -121,6 +121,11 @@ class HostFiles:
         except (FileNotFoundError, NotADirectoryError):
             return False
         return True
+
+    def link(self, path: str) -> str:
+        """See `Files`."""
+        *parents, name = _parts(path) or ["."]
+        return self._retried(lambda: os.readlink(name, dir_fd=self._directory(parents)))
 
     def records(self, path: str) -> list[bytes]:
         """See `Files`."""

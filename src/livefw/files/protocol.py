@@ -34,18 +34,35 @@ class Write(Protocol):
         ...
 
 
+class CallBuffer(NamedTuple):
+    """Memory that the argument of an ioctl points to: its address is put ``pointer_at`` bytes into the argument.
+
+    ``returned``: whether what is in it afterwards is of interest.
+    """
+
+    pointer_at: int
+    data: bytes
+    returned: bool = True
+
+
 class DeviceCall(NamedTuple):
     """One system call on an open device: ``ioctl(request, data)``, or ``write(data)`` where ``request`` is 0."""
 
     request: int
     data: bytes = b""
+    buffer: CallBuffer | None = None
 
 
 class DeviceReply(NamedTuple):
-    """What one call ended with: an errno or 0, and what is in an ioctl's argument afterwards."""
+    """What one call ended with: an errno or 0, and what is in an ioctl's argument and in its buffer afterwards.
+
+    ``value`` is what an ioctl returned: NVMe returns a status.
+    """
 
     error: int
     data: bytes = b""
+    value: int = 0
+    buffer: bytes = b""
 
 
 class DeviceCalls(Protocol):
@@ -84,6 +101,10 @@ class Files(Protocol):
         """Whether there is anything at this path."""
         ...
 
+    def link(self, path: str) -> str:
+        """Where a symbolic link leads, as it is written; EINVAL if it is none. No operation here follows one."""
+        ...
+
     def records(self, path: str) -> list[bytes]:
         """Records of a log such as ``/dev/kmsg``, oldest first: each read gives one.
 
@@ -100,8 +121,9 @@ class Files(Protocol):
         ...
 
     def start_calls(self, path: str, calls: Sequence[DeviceCall]) -> DeviceCalls:
-        """Open a device, make these calls on it until one fails, and close it; returns at once.
+        """Open a device, make these calls on it until one fails or returns anything but 0, and close it.
 
+        Returns at once.
         A device that cannot be opened answers the first call with the errno of that.
         """
         ...

@@ -49,6 +49,11 @@ class TreeFiles:
             return False
         return True
 
+    def link(self, path: str) -> str:
+        """There are no symbolic links in a modelled machine's tree."""
+        self._tree.lookup(path)
+        raise fail(errno.EINVAL)
+
     def records(self, path: str) -> list[bytes]:
         """Records of a log, oldest first."""
         file = self._tree.open(path, reading=True)

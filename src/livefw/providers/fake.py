@@ -67,6 +67,7 @@ class FakeFiles:
         self.clock = clock or FakeClock()
         self.answers: dict[str, list[FakeResult]] = {}
         self.devices: dict[str, FakeDevice] = {}
+        self.links: dict[str, str] = {}
         self.open_to_others: set[str] = set()
         self.log: list[bytes] = []
         self.reads: list[str] = []
@@ -95,7 +96,9 @@ class FakeFiles:
         """See `Files`."""
         self._happen(path)
         prefix = path.rstrip("/") + "/"
-        found = {name[len(prefix) :].split("/")[0]: None for name in self.tree if name.startswith(prefix)}
+        found = {
+            name[len(prefix) :].split("/")[0]: None for name in (*self.tree, *self.links) if name.startswith(prefix)
+        }
         self._finish(path)
         if not found:
             raise _error(errno.ENOTDIR if path in self.tree else errno.ENOENT)
@@ -114,8 +117,16 @@ class FakeFiles:
         return (
             path in self.tree
             or path in self.devices
-            or any(name.startswith(path.rstrip("/") + "/") for name in self.tree)
+            or path in self.links
+            or any(name.startswith(path.rstrip("/") + "/") for name in (*self.tree, *self.links))
         )
+
+    def link(self, path: str) -> str:
+        """See `Files`; ``links`` maps paths to where they lead."""
+        self._happen(path)
+        if path not in self.links:
+            raise _error(errno.EINVAL if self.exists(path) else errno.ENOENT)
+        return self.links[path]
 
     def records(self, path: str) -> list[bytes]:
         """See `Files`; ``log``, whatever the path."""
@@ -141,7 +152,7 @@ class FakeFiles:
         answers: list[DeviceReply] = []
         for call in calls:
             answers.append(device.call(call))
-            if answers[-1].error:
+            if answers[-1].error or answers[-1].value:
                 break
         return _FakeCalls(answers, opened=True)
 

@@ -32,6 +32,10 @@ class TracedFiles:
         """See `Files`."""
         return self._traced(f"test -e {path}", lambda: self._files.exists(path), str)
 
+    def link(self, path: str) -> str:
+        """See `Files`."""
+        return self._traced(f"readlink {path}", lambda: self._files.link(path), str)
+
     def records(self, path: str) -> list[bytes]:
         """See `Files`."""
         return self._traced(f"cat {path}", lambda: self._files.records(path), lambda records: f"{len(records)} records")

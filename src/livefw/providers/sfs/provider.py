@@ -10,7 +10,7 @@ import os
 from typing import NamedTuple
 
 from livefw.abi import sfs
-from livefw.files.protocol import LOST, DeviceCall, DeviceCalls, Files
+from livefw.files.protocol import LOST, DeviceCall, DeviceCalls, DeviceReply, Files
 from livefw.providers.base import (
     Claim,
     Component,
@@ -184,7 +184,7 @@ class _Update(OneCall):
 
     def judge(self) -> Claim:
         """By errno; the status words are there with success and EIO only."""
-        error, data = self._calls.answers[-1] if self._calls else (LOST, b"")
+        error, data, *_ = self._calls.answers[-1] if self._calls else DeviceReply(LOST)
         if self._calls and not self._calls.opened:
             return Claim(Reply.REFUSED, error=error, reason=not_asked(error))
         code = None
