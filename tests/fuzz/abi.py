@@ -4,7 +4,7 @@
 import struct
 from collections.abc import Iterator
 
-from livefw.abi import lfa, pfrut, sfs, spdm
+from livefw.abi import lfa, nvme, pfrut, sfs, spdm
 from livefw.abi.guid import BL31, RMM, Guid
 from livefw.abi.microcode import Patch, patches
 from livefw.abi.smccc import Registers
@@ -123,6 +123,36 @@ def _devices(data: bytes) -> object:
     return found
 
 
+_NVME = (
+    (nvme.AdminCommand.decode, nvme.PASSTHROUGH_BYTES),
+    (nvme.ControllerIdentity.decode, nvme.IDENTIFY_BYTES),
+    (nvme.SlotLog.decode, nvme.SLOT_LOG_BYTES),
+    (nvme.HealthLog.decode, nvme.HEALTH_BYTES),
+    (nvme.decode_history, nvme.HISTORY_BYTES),
+)
+
+
+def _nvme(data: bytes) -> object:
+    """What a drive tells of itself: brought to its size, or left as it is."""
+    kind, raw = (data[0], data[1:]) if data else (0, b"")
+    read, size = _NVME[kind % 5]
+    found = read(raw.ljust(size, b"\0")[:size] if kind < 240 else raw)
+    if isinstance(found, nvme.ControllerIdentity):
+        assert 4 <= found.piece_bytes <= 1 << 20
+        assert 1 <= found.slots <= nvme.MOST_SLOTS
+    if isinstance(found, nvme.SlotLog):
+        assert all(len(found.version(slot)) <= 32 for slot in range(9))
+    return found
+
+
+def _nvme_seeds() -> Iterator[bytes]:
+    yield b"\0" + nvme.firmware_download(4096, 4096).encode()
+    yield b"\1" + nvme.ControllerIdentity(1, "S", "M", "1.0", 5, 1, 0x200, 4, 0x15, 10, 1, 2, "nqn").encode()
+    yield b"\2" + nvme.SlotLog(1, 2, ("1.0", "2.0", "", "", "", "", "")).encode()[:64]
+    yield b"\3" + nvme.HealthLog(nvme.CriticalWarning.READ_ONLY, 300, 100, 10, 1).encode()[:16]
+    yield b"\4" + nvme.encode_history((nvme.ActivationRecord(1, 2, 3, "1.0", "2.0", 2, 3, 0),))
+
+
 NONCE = bytes(range(32))
 
 
@@ -164,5 +194,6 @@ TARGETS = (
     Target("microcode", _microcode, microcode_seeds),
     Target("pfrut-capsule", _capsule, capsule_seeds, (ValueError,), longest=1024),
     Target("ioctl-answers", _devices, lambda: (b"\0", b"\1name", b"\2blob", b"\xf0"), (ValueError,)),
+    Target("nvme-answers", _nvme, _nvme_seeds, (ValueError,), longest=4097),
     Target("spdm", _spdm, _spdm_seeds, (spdm.SpdmError,), words=(NONCE,), longest=1024),
 )

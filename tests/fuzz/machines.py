@@ -22,6 +22,8 @@ from livefw.machine.fuse import abi
 from livefw.machine.fuse.abi import IN_HEADER, Opcode
 from livefw.machine.fuse.server import FuseServer, Owner
 from livefw.machine.machine import Machine
+from livefw.machine.nvme import tcp
+from livefw.machine.nvme.subsystem import DriveSpec, Subsystem
 from livefw.machine.qemu import fdt, kernel_file
 from livefw.machine.qemu.frames import Decoder, Frame, Type
 
@@ -302,7 +304,41 @@ def _kernel_file_seeds() -> Iterator[bytes]:
     yield bytes(0x202) + b"HdrS"
 
 
+_CONNECT = bytes(16) + b"\xff\xff" + bytes(238) + DriveSpec().subnqn.encode().ljust(256, b"\0") + bytes(512)
+
+
+def _capsule(
+    opcode: int, *, length: int = 0, sgl: int = 1, at_40: bytes = b"", data: bytes = b"", kind: int = 0
+) -> bytes:
+    """A command of NVMe/TCP; what follows its first 40 bytes is given."""
+    command = struct.pack("<BBHB27xI3xB", opcode, 0x40, 7, kind, length, sgl) + at_40.ljust(24, b"\0")
+    return struct.pack("<BBBBI", 4, 0, 72, 72 if data else 0, 72 + len(data)) + command + data
+
+
+def _nvme_tcp(data: bytes) -> object:
+    """What a host sends on one queue, in two parts."""
+    target = tcp.Target(Subsystem(DriveSpec(), lambda: 1000.0))
+    connection, half = tcp.TcpQueue(target), len(data) // 2
+    told = []
+    for part in (data[:half], data[half:]):
+        connection.received(part)
+        told.append(connection.due())
+    assert len(target.controllers) <= 1
+    return [len(each) for each in told], target.subsystem.commits[:8], target.subsystem.slots
+
+
+def _nvme_tcp_seeds() -> Iterator[bytes]:
+    begun = struct.pack("<BBBBI", 0, 0, 128, 0, 128) + bytes(120) + _capsule(0x7F, length=1024, data=_CONNECT, kind=1)
+    yield begun + _capsule(0x7F, at_40=struct.pack("<II", 0, 0x1C), kind=4) + _capsule(6, length=64, at_40=b"\1")
+    image = DriveSpec().image("2.0", size=84)
+    download = struct.pack("<II", len(image) // 4 - 1, 0)
+    yield begun + _capsule(0x11, length=84, at_40=download, data=image) + _capsule(0x10, at_40=b"\2")
+    more = struct.pack("<BBBBIHHII4x", 6, 4, 24, 24, 24 + len(image), 7, 7, 0, len(image)) + image
+    yield begun + _capsule(0x11, length=84, sgl=0x5A, at_40=download) + more + _capsule(0x10, at_40=b"\x1a")
+
+
 TARGETS = (
+    Target("nvme-tcp", _nvme_tcp, _nvme_tcp_seeds, (tcp.ProtocolError,), growth=256),
     Target("fuse", _fuse, _fuse_seeds, words=words("sys firmware lfa activate name"), longest=2048),
     Target(
         "control",
