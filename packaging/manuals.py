@@ -56,7 +56,7 @@ def _command() -> str:
             _paragraphs(
                 "livefw lists firmware that can be activated live, shows what an activation costs and what blocks it,"
                 " activates it, verifies the outcome, and keeps a history. It supports Arm Live Firmware Activation,"
-                " Intel's TDX module, management controllers (Redfish), PFRUT, SFS and microcode.",
+                " Intel's TDX module, management controllers (Redfish), PFRUT, SFS, microcode and NVMe drives.",
                 "A COMPONENT is named by its key (PROVIDER:ID), by its identifier or a unique beginning of it, or by"
                 " its name without regard to case.",
             ),

@@ -98,6 +98,10 @@ BAD: list[tuple[str, dict[str, str], str, dict[str, Any]]] = [
         "",
         {"component": COMPONENT._replace(cost=Cost(None, resets_cpu=False, restart=RestartScope.DEVICE))},
     ),
+    *(
+        (name, {}, "", {"component": COMPONENT._replace(hazards=(Reason(name, "so says the mechanism"),))})
+        for name in ("health", "boot", "in-use", "shared")
+    ),
     ("last-attempt", {}, "", {"last_failure": "it failed"}),
     ("guests", {"sys/kernel/debug/kvm/4711-12/exits": "1", "sys/kernel/debug/kvm/blocking": "1"}, "", {}),
     ("guests", {"sys/fs/cgroup/misc.current": "tdx 2\nsev 0\n"}, "", {}),

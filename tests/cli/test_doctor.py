@@ -170,9 +170,10 @@ CASES = {
         {"/proc/sys/kernel/arch": "x86_64\n", "/run/.containerenv": ""},
         {("machine", "warning", "container"), ("machine", "warning", "no-sysfs")},
     ),
-    "drives that this version does not know": Case(
-        x86() | {"/sys/class/nvme/nvme0/firmware_rev": "1.0\n"},
-        {("machine", "absent", "not-supported")},
+    "a drive that may not be asked": Case(
+        x86() | {"/sys/class/nvme/nvme0/firmware_rev": "1.0\n", "/sys/class/nvme/nvme0/state": "live\n"},
+        {("nvme", "error", "unreadable")},
+        code=1,
     ),
     # Arm ACPI tables for LFA: the device ARML0003.
     "arm64 with an agent and no driver": Case(

@@ -56,9 +56,11 @@ class Flag(StrEnum):
 
 
 class RestartScope(StrEnum):
-    """What restarts when firmware behind a management controller takes effect."""
+    """What restarts when firmware takes effect that does not run on the CPUs of this machine."""
 
     NOTHING = "nothing"
+    PAUSE = "pause"
+    """Nothing restarts, but the device processes nothing meanwhile."""
     BMC = "bmc"
     DEVICE = "device"
     HOST = "host"
@@ -71,6 +73,7 @@ class RestartScope(StrEnum):
 
 RESTART_TEXTS = {
     RestartScope.NOTHING: "nothing stops",
+    RestartScope.PAUSE: "the device's I/O stands still",
     RestartScope.BMC: "the BMC restarts",
     RestartScope.DEVICE: "the device restarts",
     RestartScope.HOST: "takes a reset of the host",
@@ -83,7 +86,7 @@ RESTART_TEXTS = {
 class Cost(NamedTuple):
     """What an activation does to the running machine; None where the mechanism does not say.
 
-    ``restart`` is of firmware behind a management controller, and None for the machine's own.
+    ``restart`` is of firmware behind a management controller or of a device, and None for what runs on the CPUs.
     """
 
     rendezvous: Rendezvous | None
@@ -91,7 +94,7 @@ class Cost(NamedTuple):
     restart: RestartScope | None = None
 
     def document(self) -> dict[str, object]:
-        """Its fields in JSON; without ``restart`` for firmware of the machine itself."""
+        """Its fields in JSON; without ``restart`` for firmware that runs on the CPUs."""
         found: dict[str, object] = {"rendezvous": self.rendezvous, "resets_cpu": self.resets_cpu}
         return found | ({"restart": self.restart} if self.restart else {})
 
@@ -160,7 +163,9 @@ class Component(NamedTuple):
     ``host`` is the name of the management controller that the component is behind, empty for this machine's own.
     ``pending_since_ns`` is when a program of livefw first saw the pending image (wall clock, ns since 1970), where that
     is known; no provider fills it in. ``linked`` is the other way to it, where the settings link it: images are staged
-    by that way, and it is activated by this one.
+    by that way, and it is activated by this one. ``hazards`` are what depends on it or endangers it: each has the name
+    of a check that fails because of it, and that a user may ignore. ``models`` are names by which archives of the LVFS
+    mean all components of its kind; fwupd derives GUIDs from them.
     """
 
     provider: str
@@ -186,6 +191,8 @@ class Component(NamedTuple):
     host: str = ""
     pending_since_ns: int | None = None
     linked: LinkedWay | None = None
+    hazards: tuple[Reason, ...] = ()
+    models: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:

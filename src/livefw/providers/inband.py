@@ -133,6 +133,10 @@ _SEVERITIES = {
     "not-pending": Severity.INFO,
     "no-permission": Severity.WARNING,
     "version-refused": Severity.WARNING,
+    "no-firmware-commands": Severity.INFO,
+    "reset-required": Severity.INFO,
+    "not-ready": Severity.WARNING,
+    "slot-changed": Severity.WARNING,
 }
 """Reasons that are no error of this machine, by code."""
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from livefw.providers.base import Finding, Held, Provider
 
 
-MECHANISMS = ("lfa", "tdx", "redfish", "pfrut", "sfs", "microcode")
+MECHANISMS = ("lfa", "tdx", "redfish", "pfrut", "sfs", "microcode", "nvme")
 """Names of all providers, whether or not their mechanism is on this machine; also of their tables in livefw.toml."""
 
 
@@ -105,5 +105,6 @@ _DEVICES = {
     "pfrut": "/dev/acpi_pfr_update0",
     "sfs": "/dev/sfs",
     "microcode": "/sys/devices/system/cpu/microcode/reload",
+    "nvme": "/sys/class/nvme",
 }
 """What shows that a mechanism is there. Its provider is imported only then."""

@@ -214,6 +214,15 @@ def _restart(s: CheckContext) -> Found:
         yield "the device restarts, and what uses it loses it meanwhile", "make sure that nothing depends on it now"
 
 
+def _hazard(name: str) -> Callable[[CheckContext], Found]:
+    """What the mechanism reports under the name of a check."""
+
+    def look(s: CheckContext) -> Found:
+        yield from ((each.text, each.hint) for each in s.component.hazards if each.code == name)
+
+    return look
+
+
 def _hotplug(s: CheckContext) -> Found:
     if s.machine.moving:
         yield f"{_count(len(s.machine.moving), 'CPU')} coming or going: {_some(s.machine.moving)}", "try again"
@@ -297,6 +306,10 @@ CHECKS = (
     Check("cpus-offline", Weight.ERROR, "all CPUs take part where all must", _offline),
     Check("cpus-moving", Weight.ERROR, "no CPU is coming or going", _hotplug),
     Check("device-restart", Weight.ERROR, "no device restarts that something may use", _restart),
+    Check("health", Weight.ERROR, "the device reports no fault of its own", _hazard("health")),
+    Check("boot", Weight.ERROR, "the machine does not depend on the device", _hazard("boot")),
+    Check("in-use", Weight.ERROR, "what uses the device has a redundant copy in sync", _hazard("in-use")),
+    Check("shared", Weight.ERROR, "no other host uses the device", _hazard("shared")),
     Check("failed-this-boot", Weight.ERROR, "no failure since boot has left it dead", _failed_this_boot),
     Check("list-in-doubt", Weight.ERROR, "it is certain which component would be activated", _list_in_doubt),
     Check("signed", Weight.WARNING, "an archive is signed by a key that is here", _signed),

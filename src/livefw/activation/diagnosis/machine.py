@@ -7,7 +7,6 @@ from livefw.activation.checks.facts import Facts
 from livefw.activation.diagnosis.lines import DiagnosisLine, LineState, line
 from livefw.activation.diagnosis.scene import Scene
 from livefw.providers.base import Reason
-from livefw.providers.registry import MECHANISMS
 
 _IS = Reason("machine", "{machine}, {kernel}, {cpus}")
 _UNKNOWN = Reason("machine-unknown", "processor and kernel are unknown: /proc/sys/kernel cannot be read")
@@ -19,7 +18,6 @@ _GUEST = Reason(
     "guest", "this is a guest of {name}; firmware calls do not reach the host", "activate firmware on the host"
 )
 _NOT_ROOT = Reason("not-root", "only root can activate and cancel, and some facts are for root only")
-_NVME = Reason("not-supported", "NVMe controllers: {count}; this version of livefw does not activate their firmware")
 
 
 def look(scene: Scene) -> Iterator[DiagnosisLine]:
@@ -45,12 +43,3 @@ def look(scene: Scene) -> Iterator[DiagnosisLine]:
         yield line(LineState.ABSENT, _GUEST.fill(name=facts.guest))
     if scene.own and scene.euid:
         yield line(LineState.WARNING, _NOT_ROOT, "sudo livefw doctor")
-    if "nvme" not in MECHANISMS and (count := _controllers(scene)):
-        yield line(LineState.ABSENT, _NVME.fill(count=count))
-
-
-def _controllers(scene: Scene) -> int:
-    try:
-        return len(scene.files.names("/sys/class/nvme"))
-    except OSError:
-        return 0

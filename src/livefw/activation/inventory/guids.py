@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The GUIDs of a component: its own, and one that is derived from its key as fwupd does (docs/reference/daemon.md)."""
+"""The GUIDs of a component: its own, and those derived from its key and its models as fwupd does
+(docs/reference/daemon.md)."""
 
 from livefw.activation.inventory.discovery import Candidate
 from livefw.activation.inventory.short_ids import is_guid
@@ -27,4 +28,5 @@ def guids(candidate: Candidate) -> list[str]:
     """All GUIDs of a component."""
     component = candidate.component
     keys = [component.key, *([component.linked.key] if component.linked else ())]
-    return [*own_guids(candidate), *(made_guid(instance(*key.split(":", 1))) for key in keys)]
+    made = [*(instance(*key.split(":", 1)) for key in keys), *component.models]
+    return [*own_guids(candidate), *map(made_guid, made)]
