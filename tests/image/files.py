@@ -2,7 +2,9 @@
 """One sound file of each format that `livefw image info` knows, small and made by our own writers or by hand."""
 
 import base64
+import gzip
 import hashlib
+import json
 import struct
 import zlib
 
@@ -76,6 +78,17 @@ def pem(label: str, data: bytes) -> bytes:
 
 def archive() -> bytes:
     return cab.write(CabImage(ABOUT, b"payload"))
+
+
+def catalog() -> bytes:
+    """With a checksum, a signature of it, and one of the file."""
+    blobs = [
+        {"Kind": 1, "Flags": 1, "Data": "0" * 64},
+        {"Kind": 3, "Target": 1, "Data": base64.b64encode(b"pkcs7").decode()},
+        {"Kind": 2, "Data": base64.b64encode(b"gpg").decode()},
+    ]
+    made = {"JcatVersionMajor": 0, "JcatVersionMinor": 1, "Items": [{"Id": "rmm.bin", "Blobs": blobs}]}
+    return gzip.compress(json.dumps(made).encode(), mtime=0)
 
 
 def metadata(*, vendor: bytes = b"") -> bytes:
@@ -164,6 +177,7 @@ def sound() -> dict[str, bytes]:
         "key": public(private),
         "archive": archive(),
         "metainfo": metainfo.write(ABOUT._replace(checksums=(("sha256", "0" * 64),)), 7),
+        "catalog": catalog(),
         "PFRUT capsule": Capsule(CapsuleKind.CODE, 1, 7, RMM.guid, 3).encode(b"code"),
         "capsule": capsule_of(
             capsule_item(signature() + efi.PAYLOAD.pack(efi.PAYLOAD_MAGIC, 16, 3, 2) + b"firmware", support=1)

@@ -13,6 +13,7 @@ ImageKind = Literal[
     "PEM",
     "archive",
     "metainfo",
+    "catalog",
     "PFRUT capsule",
     "capsule",
     "TDX module",
@@ -153,6 +154,28 @@ class ReleaseDocument(TypedDict):
     """Checksums of its image that the metainfo declares: kind and digits."""
     sha256: str | None
     """SHA-256 of its image in an archive, else null."""
+
+
+class CatalogSignatureDocument(TypedDict):
+    """A detached signature in a catalog, which is not verified."""
+
+    kind: str
+    """PKCS7 or GPG."""
+    size: int
+    """Its size in bytes."""
+    of_checksum: bool
+    """Whether it is one of the digits of the file's checksum, not of the file."""
+
+
+class CatalogItemDocument(TypedDict):
+    """What a catalog has for a file."""
+
+    file: str
+    """Name of the file."""
+    checksums: list[str]
+    """Its checksums: kind and digits."""
+    signatures: list[CatalogSignatureDocument]
+    """Its signatures."""
 
 
 class CapsuleSignatureDocument(TypedDict):
@@ -443,6 +466,8 @@ class ContentDocument(TypedDict):
     """Releases of an archive or a metainfo."""
     left_out: NotRequired[list[RejectedReleaseDocument]]
     """Releases of an archive or a metainfo that are not valid."""
+    catalog: NotRequired[list[CatalogItemDocument]]
+    """Files in a catalog of signatures."""
     capsule: NotRequired[CapsuleDocument]
     """An EFI capsule."""
     pfrut: NotRequired[PfrutDocument]

@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Archives of the LVFS and the metainfo in them."""
+"""Archives of the LVFS, and the metainfo and the signatures in them."""
 
 import hashlib
 import re
+import zlib
 
-from livefw.archive import cab, metainfo
+from livefw.archive import cab, jcat, metainfo
 from livefw.archive.cab import CabImage
 from livefw.archive.metainfo import Metainfo, RejectedRelease
 from livefw.cli.image.formats.base import Document, Format, InfoView, Start, columns, everything, named
 
 _COMPONENT = re.compile(rb"<component\b[^>]{0,400}\btype\s*=\s*[\"']firmware[\"']")
 _MOST_METAINFO = 256 << 10
+_CATALOG_START = 4096
+"""Unpacked bytes by which a catalog is recognised."""
 
 
 def _cab(start: Start, view: InfoView) -> Document:  # noqa: ARG001 - it is unpacked in any case
@@ -67,6 +70,43 @@ def _lines(document: Document) -> list[str]:
     return [*lines, *named(("left out", version + why) for version, why in versions)]
 
 
+def _is_catalog(start: Start) -> bool:
+    try:
+        text = zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(start.data, _CATALOG_START)
+    except zlib.error:
+        return False
+    return b'"JcatVersionMajor"' in text
+
+
+def _catalog(start: Start, view: InfoView) -> Document:  # noqa: ARG001 - one form for all
+    items = jcat.read(everything(start, jcat.MOST_BYTES, "a catalog of signatures"))
+    return {
+        "catalog": [
+            {
+                "file": name,
+                "checksums": [f"{kind.name} {digits}" for kind, digits in item.checksums],
+                "signatures": [
+                    {"kind": each.kind.name, "size": len(each.data), "of_checksum": bool(each.target)}
+                    for each in item.signatures
+                ],
+            }
+            for name, item in items.items()
+        ]
+    }
+
+
+def _catalog_lines(document: Document) -> list[str]:
+    lines: list[str] = []
+    for each in document["catalog"]:
+        signed = (
+            f"{row['kind']}, {row['size']} bytes, of {'its checksum' if row['of_checksum'] else 'the file'}"
+            for row in each["signatures"]
+        )
+        checksums = (("checksum", checksum) for checksum in each["checksums"])
+        lines += named((("file", each["file"]), *checksums, *(("signature", text) for text in signed)))
+    return [*lines, "Signatures are not verified."]
+
+
 CAB = Format("archive", "`.cab` archive of the LVFS", "`MSCF`", lambda start: start.data[:4] == cab.MAGIC, _cab, _lines)
 METAINFO = Format(
     "metainfo",
@@ -75,4 +115,12 @@ METAINFO = Format(
     lambda start: start.data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<" and _COMPONENT.search(start.data) is not None,
     _metainfo,
     _lines,
+)
+CATALOG = Format(
+    "catalog",
+    "catalog of signatures (`.jcat`) of the LVFS",
+    "`JcatVersionMajor` in JSON, compressed by gzip",
+    _is_catalog,
+    _catalog,
+    _catalog_lines,
 )

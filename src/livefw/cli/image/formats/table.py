@@ -68,6 +68,7 @@ _WHOLE: tuple[Format, ...] = (
     certificates.PEM,
     archives.CAB,
     archives.METAINFO,
+    archives.CATALOG,
     capsules.PFRUT,
     capsules.CAPSULE,
     cpus.TDX,
