@@ -41,11 +41,12 @@ _PROSE = {
 
 def _texts(tree: ast.AST) -> Iterator[tuple[int, str]]:
     """The texts of a module that are no docstrings, with x for what is filled in."""
+    nodes = [*ast.walk(tree)]
     documents = {
-        id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        id(node.value) for node in nodes if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     }
-    inside = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
-    for node in ast.walk(tree):
+    inside = {id(part) for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}
+    for node in nodes:
         if isinstance(node, ast.JoinedStr):
             parts = (str(p.value) if isinstance(p, ast.Constant) else "x" for p in node.values)
             yield node.lineno, "".join(parts)
