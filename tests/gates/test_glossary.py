@@ -3,9 +3,8 @@
 
 import ast
 import io
+import os
 import re
-import subprocess
-import sys
 import tokenize
 import tomllib
 from collections.abc import Iterator
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
+from .. import starting
 
 CHECKOUT = Path(__file__).parents[2]
 PLACES = ("messages", "documents", "comments", "identifiers", "class names")
@@ -69,11 +70,11 @@ def found(lines: Iterator[Line]) -> list[str]:
 
 def of_source(name: str, source: str) -> Iterator[Line]:
     """Messages, docstrings, comments and names of a Python file."""
-    tree = ast.parse(source)
+    nodes = [*ast.walk(ast.parse(source))]
     docstrings = {
-        id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        id(node.value) for node in nodes if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     }
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             place = "comments" if id(node) in docstrings else "messages"
             yield Line(place, f"{name}:{node.lineno}", " ".join(node.value.split()))
@@ -122,8 +123,8 @@ def _help() -> Iterator[Line]:
     from livefw.cli.verbs import VERBS
 
     for words in ([], *([name] for name in VERBS)):
-        command = [sys.executable, "-m", "livefw", *words, "--help"]
-        done = subprocess.run(command, capture_output=True, text=True, check=True, env={"COLUMNS": "80"})
+        done = starting.run([*words, "--help"], environment=os.environ | {"COLUMNS": "80"})
+        assert done.returncode == 0, done.stderr
         yield from of_text(" ".join(["livefw", *words, "--help"]), done.stdout, "messages")
 
 
