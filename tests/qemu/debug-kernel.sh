@@ -25,7 +25,7 @@ fi
 # What was built from the same configuration stays.
 cmp -s "$here/debug-kernel.config" configuration && exit
 cd source
-make() { command make -s ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu- "$@"; }
+make() { command make -s ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu- KCFLAGS=-pipe "$@"; }
 make KCONFIG_ALLCONFIG="$here/debug-kernel.config" allnoconfig
 grep '^CONFIG' "$here/debug-kernel.config" | while read -r option; do
     grep -qxF "$option" .config || { echo "debug-kernel.sh: this kernel has no $option" >&2; exit 1; }

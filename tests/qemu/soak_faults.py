@@ -8,6 +8,7 @@ took over, which the firmware knows; and then it has to recover.
 import json
 import os
 import stat
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from tests.qemu.scripts import CACHE
-from tests.qemu.test_model_of_module import Console
+from tests.qemu.test_model_of_module import SILENCE, Console
 from tests.qemu.test_module import Module, module
 
 from livefw.machine.config import load
@@ -49,8 +50,8 @@ for line in sys.stdin:
             listed = [each.key for each in host.components()]
             (planned,) = host.plan(f"lfa:{guid}").steps[:1] or [None]
             said = [each.result.outcome for each in host.activate(f"lfa:{guid}") if isinstance(each, livefw.Attempt)]
-    except (livefw.LivefwError, OSError) as error:
-        listed, said = [], [type(error).__name__]
+    except (livefw.errors.LivefwError, OSError) as error:
+        listed, said = [], [repr(error)]
     print("@" + json.dumps([len(listed), *map(str, said)]), flush=True)
 """
 
@@ -102,22 +103,37 @@ class Host:
         """Have livefw activate what is pending."""
         before = self.machine.platform.next_commit
         self.machine.type(json.dumps(guid).encode() + b"\n")
-        line = next(line for line in self._lines if line.startswith("@"))
+        lines = []
+        for line in self._lines:
+            if line.startswith("@"):
+                break
+            lines.append(line)
+        else:
+            pytest.fail("\n".join(["the guest has ended", *lines[-30:]]))
         listed, *outcomes = json.loads(line[1:])
         return Told(listed, outcomes[0] if outcomes else "nothing", self.machine.platform.next_commit > before)
 
     def renew(self, guid: str) -> None:
-        """A machine on which nothing is wrong, with a new image."""
+        """A machine on which nothing is wrong, with a new image, of which the platform notifies the driver.
+
+        Components that a scan could not read have no id before the next one.
+        """
         self.machine.clear_faults()
         with self.machine.runner.lock:
-            for component in self.machine.platform.components():
+            components = self.machine.platform.components()
+            for component in components:
                 component.dead = False
+            scanned = self.machine.trace.next_sequence + 1 + len(components)
         self.machine.stage(guid)
+        self.machine.notify()
+        end = time.monotonic() + SILENCE
+        while self.machine.trace.next_sequence < scanned and time.monotonic() < end:
+            time.sleep(0.005)
 
 
 def played(host: Host, guid: str, ends_well: str) -> Iterator[tuple[str, Any]]:
     """Each fault that ended untrue, or after which livefw did not recover."""
-    names = sorted(set(FAULTS) - LEFT_OUT, key=lambda name: name == "vanish-after")
+    names = sorted(set(FAULTS) - LEFT_OUT, key=lambda name: (name == "vanish-after", name))
     for name in names:
         host.renew(guid)
         component = None if FAULTS[name].target is FaultScope.NONE else guid
