@@ -167,6 +167,24 @@ class ArchiveSignatureDocument(TypedDict):
     """A sentence about it."""
 
 
+class MadeCapsuleDocument(TypedDict):
+    """An EFI capsule that was made."""
+
+    file: str
+    """Its path."""
+    size: int
+    """Its size in bytes."""
+    signed: bool
+    """Whether its image is signed."""
+
+
+class ImageCapsuleDocument(TypedDict):
+    """`livefw image capsule`."""
+
+    capsule: MadeCapsuleDocument
+    """The capsule."""
+
+
 class ArchiveImageDocument(TypedDict):
     """An image in an archive of the LVFS."""
 

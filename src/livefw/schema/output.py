@@ -58,6 +58,7 @@ DOCUMENTS: tuple[type, ...] = (
     images.ImageWrittenDocument,
     images.ImageTrustDocument,
     images.ImageBuildDocument,
+    images.ImageCapsuleDocument,
     images.ImageArchiveDocument,
     images.ImageStoreDocument,
     machines.MachineRunDocument,

@@ -5,6 +5,7 @@ import argparse
 
 from livefw.cli.image import build as image_build
 from livefw.cli.image import cab as image_cab
+from livefw.cli.image import capsule as image_capsule
 from livefw.cli.image import edit as image_edit
 from livefw.cli.image import info as image_info
 from livefw.cli.image import store as image_store
@@ -138,6 +139,22 @@ _VERBS = {
         _manual(
             "With --image an archive is made; without it the archive is shown.",
             examples=(CAB, ("livefw image cab rmm.cab", "Show what is in the archive.")),
+        ),
+    ),
+    "capsule": Below(
+        image_capsule.configure,
+        image_capsule.run,
+        "make an EFI capsule",
+        _manual(
+            "Make an EFI capsule of the Firmware Management Protocol with one image, signed with --key, or a plain "
+            "one. A machine takes it from the EFI system partition, or by fwupd.",
+            examples=(
+                (
+                    "livefw image capsule rmm.capsule --image rmm.bin --guid 058b7d83-50d5-4c47-a195-60d86ad341c4",
+                    "Make one that is not signed.",
+                ),
+                ("livefw image capsule revert.capsule --revert", "Make one that goes back to the previous bank."),
+            ),
         ),
     ),
     "store": Below(
