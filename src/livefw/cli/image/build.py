@@ -82,7 +82,7 @@ def run(session: CommandSession, arguments: argparse.Namespace) -> int:
         images[guid] = note.append(images[guid], _version(version))
     existing = dict(_certificates(arguments.certificate, chain))
     keys: Mapping[str, PrivateKey] = (
-        _new_keys(arguments, chain) if arguments.new_keys else _read_keys(arguments.keys, chain, images, existing)
+        _new_keys(arguments, chain) if arguments.new_keys else _signing_keys(arguments.keys, chain, images, existing)
     )
     counters = dict(map(parse_counter, arguments.counter))
     signer = ImageSigner(chain, keys, counters, HASH_BY_NAME[arguments.hash], existing)
@@ -144,7 +144,7 @@ def _certificates(words: Iterable[str], chain: TrustChain) -> Iterator[tuple[str
         yield name, key_files.certificate(path)
 
 
-def _read_keys(
+def _signing_keys(
     folder: str, chain: TrustChain, images: Iterable[Guid], existing: Mapping[str, bytes]
 ) -> "dict[str, PrivateKey]":
     """Keys for what is to be signed, and the roots that are there."""

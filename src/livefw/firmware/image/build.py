@@ -7,7 +7,7 @@ as the owner of a root key does with those of keys, is used as it is.
 """
 
 import hashlib
-import os
+import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -206,7 +206,7 @@ def _body(row: CertificateRow, extensions: Mapping[str, bytes], info: bytes, alg
     rows += [_extension(oid, value, critical=True) for oid, value in extensions.items()]
     return _sequence(
         der.encode(Tag.CONTEXT_0, _integer(2)),
-        _integer(int.from_bytes(os.urandom(19), "big") | 1),
+        _integer(secrets.randbits(152) | 1),
         algorithm,
         name,
         _sequence(*(der.encode(Tag.UTC_TIME, date) for date in _VALIDITY)),
