@@ -167,6 +167,28 @@ class ArchiveSignatureDocument(TypedDict):
     """A sentence about it."""
 
 
+class MadeMetadataDocument(TypedDict):
+    """Firmware update metadata that was made."""
+
+    file: str
+    """Its path."""
+    size: int
+    """Its size in bytes."""
+    version: int
+    """Version of the format."""
+    banks: int
+    """How many banks it describes."""
+    images: int
+    """How many types of images it describes."""
+
+
+class ImageMetadataDocument(TypedDict):
+    """`livefw image metadata`."""
+
+    metadata: MadeMetadataDocument
+    """The metadata."""
+
+
 class MadeCapsuleDocument(TypedDict):
     """An EFI capsule that was made."""
 

@@ -58,6 +58,7 @@ DOCUMENTS: tuple[type, ...] = (
     images.ImageWrittenDocument,
     images.ImageTrustDocument,
     images.ImageBuildDocument,
+    images.ImageMetadataDocument,
     images.ImageCapsuleDocument,
     images.ImageArchiveDocument,
     images.ImageStoreDocument,

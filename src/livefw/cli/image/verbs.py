@@ -8,6 +8,7 @@ from livefw.cli.image import cab as image_cab
 from livefw.cli.image import capsule as image_capsule
 from livefw.cli.image import edit as image_edit
 from livefw.cli.image import info as image_info
+from livefw.cli.image import metadata as image_metadata
 from livefw.cli.image import store as image_store
 from livefw.cli.image import trust as image_trust
 from livefw.cli.image import verify as image_verify
@@ -30,6 +31,9 @@ CAB = (
     "livefw image cab rmm.cab --image rmm.bin --component lfa:6c0762a6-12f2-4b56-92cb-ba8f633606d9 --version 1.1",
     'Make an archive for "livefw stage" and fwupd.',
 )
+
+
+_DISK, _BANK = "6c697665-6677-4d00-8000-62616e6b0000", "{0}2345678-1234-4123-8123-123456789abc"
 
 
 def _manual(*description: str, examples: tuple[tuple[str, str], ...]) -> Manual:
@@ -154,6 +158,21 @@ _VERBS = {
                     "Make one that is not signed.",
                 ),
                 ("livefw image capsule revert.capsule --revert", "Make one that goes back to the previous bank."),
+            ),
+        ),
+    ),
+    "metadata": Below(
+        image_metadata.configure,
+        image_metadata.run,
+        "make firmware update metadata",
+        _manual(
+            "Make the metadata of PSA firmware update (Arm DEN0118) for the first boot of a machine: which image is "
+            "where, in one to four banks.",
+            examples=(
+                (
+                    f"livefw image metadata fwu.bin --image rmm-fw,{_DISK},{_BANK.format(1)},{_BANK.format(2)}",
+                    "Describe one image in two banks, of which the first is active.",
+                ),
             ),
         ),
     ),
