@@ -89,6 +89,21 @@ def test_a_trust_file_has_the_partitions_of_a_platform_and_names(command: Comman
     assert command("trust", "own.toml", *root, "--name", f"../x={_OTHER}")[0] == ExitCode.USAGE
 
 
+def test_all_partitions_of_a_platform_are_verified(command: Command) -> None:
+    """And what the trust file names is called so."""
+    names = [partition.option for partition in PLATFORMS["fvp"]]
+    images = [f"--image={name}=nt.bin" for name in names]
+    assert command(*BUILD, *images, "--platform", "fvp", "--image", f"{_OTHER}=nt.bin")[1]["built"]["unsigned"] == [
+        str(_OTHER)
+    ]
+    roots = [f"--root-key={name}=keys/{name}.pem" for name in ("rot-key", "swd-rot-key", "prot-key")]
+    command("trust", "own.toml", *roots, "--platform", "fvp", "--name", f"boot-logo={_OTHER}")
+    found = command("verify", "new.fip", "--trust", "own.toml")[1]["verdict"]
+    assert {row["name"] for row in found["images"]} == {"soc-fw", "nt-fw", *names}
+    entries = command("info", "new.fip", "--trust", "own.toml")[1]["image"]["entries"]
+    assert {"boot-logo", *names} <= {row["name"] for row in entries}
+
+
 def test_partitions_in_a_trust_file_have_names() -> None:
     head = 'chain = "cca"\npartitions = ["logo", "op-tee", ""]'
     text = f'{head}\n[names]\nlogo = "{_OTHER}"\n[roots]\nrot-key = "{"0" * 64}"'

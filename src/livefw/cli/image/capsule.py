@@ -6,7 +6,7 @@ import argparse
 from livefw import reading
 from livefw.abi.guid import Guid
 from livefw.cli.image import key_files
-from livefw.cli.image.info import MOST_BYTES
+from livefw.cli.image.formats.base import MOST_BYTES
 from livefw.cli.image.naming import flags16
 from livefw.cli.invocation.numbers import whole
 from livefw.cli.invocation.session import CommandSession

@@ -49,6 +49,9 @@ def run(session: CommandSession, arguments: argparse.Namespace) -> int:
             document = {"file": arguments.file} | table.identify(Start.of(file), view)
         except table.DamagedError as error:
             raise table.DamagedError(f"{arguments.file}: {error.message}", firmware_code=error.firmware_code) from error
+    names = {str(guid): name for name, guid in machine[0].chain.names} if machine else {}
+    for entry in document.get("entries") or () if names else ():
+        entry["name"] = entry["name"] or names.get(entry["guid"])
     session.answer(lambda: _text(document), lambda: {"image": document})
     return ExitCode.NOTHING_TO_DO if document["kind"] == UNKNOWN else ExitCode.DONE
 
