@@ -52,7 +52,7 @@ def unmet(around: RequirementContext) -> tuple[Reason, ...]:
     """Each requirement that is not met, or cannot be judged. What is only recommended counts too, as it does in
     fwupd, and can be ignored like the rest."""
     return tuple(
-        Reason("requirement", f"the image requires {_printed(each)}: {why}", "livefw image cab FILE shows all")
+        Reason("requirements", f"the image requires {_printed(each)}: {why}", "livefw image cab FILE shows all")
         for each in around.about.requirements
         if (why := _JUDGES.get(each.kind, _unknown)(each, around))
     )

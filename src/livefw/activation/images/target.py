@@ -86,7 +86,7 @@ def find_against(target: StagingTarget, facts: Facts, policy: Policy, keys: str)
 
     image = target.image
     if image is None:
-        why = Reason("unsigned", "the image is not in an archive, and nobody has signed it", _SIGNED_HINT)
+        why = Reason("signature", "the image is not in an archive, and nobody has signed it", _SIGNED_HINT)
         return ImageFindings((), why, blocks=True) if policy.signed_images else ImageFindings()
     candidate = Candidate(target.provider, target.component)
     required = requirements.unmet(requirements.RequirementContext(candidate, image.about, target.others, facts))
@@ -94,7 +94,7 @@ def find_against(target: StagingTarget, facts: Facts, policy: Policy, keys: str)
     if found.holds:
         return ImageFindings(required)
     blocks = policy.signed_images or found.verdict is signatures.SignatureVerdict.BROKEN
-    return ImageFindings(required, Reason("unsigned", f"the archive: {found.text}", _SIGNED_HINT), blocks=blocks)
+    return ImageFindings(required, Reason("signature", f"the archive: {found.text}", _SIGNED_HINT), blocks=blocks)
 
 
 def is_for(named: Iterable[str], candidate: Candidate) -> bool:
