@@ -209,7 +209,9 @@ _COUNTED: tuple[dict[str, Any], ...] = (
       for code in ("-99", "5", "-12", "0x7fffffff00000000", "AUTH_ERROR", "WRONG_STATE", "INVALID_ADDRESS")),
     {"name": "slow", "function": "PRIME", "ms": 20.0}, {"name": "slow", "function": "ACTIVATE", "ms": 20.0},
     {"name": "slow", "function": "GET_INVENTORY", "ms": 5.0},
-    *({"name": "one-cpu", "code": code} for code in (None, "BUSY", "AUTH_ERROR")),
+)  # fmt: skip
+_IN_PART: tuple[dict[str, Any], ...] = (
+    {"name": "one-cpu"}, {"name": "one-cpu", "code": "BUSY"}, {"name": "one-cpu", "code": "AUTH_ERROR"},
 )  # fmt: skip
 _LASTING: tuple[dict[str, Any], ...] = (
     {"name": "vanish"}, {"name": "duplicate-guid"}, {"name": "inventory-error"}, {"name": "garbage-versions"},
@@ -368,6 +370,7 @@ class Chance:
         pools: list[tuple[dict[str, Any], ...]] = [
             _COUNTED,
             _COUNTED,
+            _IN_PART,
             _LASTING,
             _WITHOUT_COMPONENT,
             *([_ENDLESS, _ENDLESS] if self.short else []),
@@ -376,12 +379,24 @@ class Chance:
         request: dict[str, Any] = dict(self.rng.choice(pool))
         if pool is not _WITHOUT_COMPONENT:
             request["component"] = self.rng.choice(components)
-        if pool is _COUNTED:
+        if pool in (_COUNTED, _IN_PART):
             request["times"] = self.rng.randint(1, 3)
-        if request["name"] == "one-cpu":  # of what all CPUs activate: else any might be the one
-            request |= {"component": RMM, "cpu": self.rng.randrange(self.cpus)}
+        if pool is _IN_PART:
+            self._fail_in_part(request)
+            return
         self.player.play("host", "fault", request)
         self.faulty = self.faulty or self.rng.randint(2, 9)
+
+    def _fail_in_part(self, request: dict[str, Any]) -> None:
+        """Of what all CPUs activate: else any might be the one."""
+        self._calm()
+        request |= {"component": RMM, "cpu": self.rng.choice(sorted(self.online))}
+        self.player.play("host", "fault", request)
+        self.faulty = self.faulty or self.rng.randint(2, 9)
+        self.player.play("host", "stage", RMM, None, True)
+        self.player.play("write", f"{RMM}/activate", "1")
+        for name in ("last_error", "current_version", "activation_pending"):
+            self.player.play("read", f"{RMM}/{name}")
 
     def _clear(self) -> None:
         self.faulty = 0
