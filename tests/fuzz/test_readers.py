@@ -19,7 +19,6 @@ _FILE = "opens the file; what is in it is read by another one, which is played"
 _ON = "hands it on to others, which are played"
 NOT_PLAYED = {
     "activation/images/mirror.py: read": _ON,
-    "activation/images/mirror.py: _zstd": "the program zstd reads it",
     "cli/machine/eventlog.py: _whole": "the machine that the same user runs made it",
     "firmware/image/store.py: _decoded": _ON,
     "activation/diagnosis/bounded.py: _Child.next": _OWN,
