@@ -84,7 +84,7 @@ fwupd-plugin: $(VENV)/test.stamp packages
 	@cache=$${LIVEFW_TEST_CACHE:-$$HOME/.cache/livefw}; contrib/fwupd/own-build.sh $$cache/chroot $$cache/fwupd/source build/fwupd-plugin
 
 mutate: $(VENV)/test.stamp packages
-	@$(BIN)/python -m tests.mutate --mutants=$(MUTANTS) --workers=$(JOBS) $(ARGS)
+	@nice $(BIN)/python -m tests.mutate --mutants=$(MUTANTS) --workers=$(JOBS) $(ARGS)
 
 # Into the package, where the command looks for it and a wheel takes it along with its source; nothing else needs the
 # compiler.
