@@ -3,6 +3,7 @@
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -38,9 +39,10 @@ def _make(target: str, *words: str, umask: int = 0o022) -> None:
     run("make", "--silent", target, f"PYTHON={sys.executable}", *words, cwd=CHECKOUT, umask=umask)
 
 
-@pytest.fixture
-def installed(folder: Path) -> Path:
-    """livefw in a prefix of its own below a folder; that prefix."""
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """livefw in a prefix of its own below a folder, for all to look at; that prefix."""
+    folder = tmp_path_factory.mktemp("installed")
     _make("install", f"DESTDIR={folder}", "PREFIX=/opt/livefw", umask=0o077)
     return folder / "opt/livefw"
 
@@ -103,6 +105,7 @@ def test_modules_are_compiled_for_where_they_will_be(installed: Path) -> None:
 
 
 def test_uninstall_removes_what_install_put_there_and_nothing_else(installed: Path, folder: Path) -> None:
+    installed = shutil.copytree(installed, folder / "opt/livefw", symlinks=True)
     foreign = [installed / "bin/other", installed / "share/man/man1/other.1", installed / "share/doc/livefw/note"]
     for file in foreign:
         file.touch()
@@ -141,7 +144,7 @@ def test_mistakes_are_refused(words: list[str], why: str) -> None:
 
 def test_metadata_is_that_of_the_wheel(folder: Path) -> None:
     """But for the version of the specification, which each release of hatchling chooses."""
-    install("install", f"DESTDIR={folder}", *PLACES)
+    install("install", f"DESTDIR={folder}", *PLACES, "BYTECODE=no")
     (ours,) = folder.glob("usr/lib/python3/dist-packages/livefw-*.dist-info")
     run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder, cwd=CHECKOUT)
     (wheel,) = folder.glob("*.whl")
