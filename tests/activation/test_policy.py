@@ -44,6 +44,8 @@ strict = true
 accept-unconfirmed = ["scp"]
 group-may-ignore = ["window", "load"]
 images = "/srv/firmware"
+image-keys = "/srv/keys"
+signed-images = true
 seal = "/etc/livefw/seal.key"
 [limits]
 load = 1.5
@@ -85,6 +87,7 @@ def test_a_full_file_is_read() -> None:
     found = parse(FULL.encode())
     assert found.limits == (1.5, 30.0)
     assert found.measure == (False, 8, 0.1, "sampler")
+    assert (found.images, found.image_keys, found.signed_images) == ("/srv/firmware", "/srv/keys", True)
     assert found.window == (Window(frozenset({5, 6}), 22 * 60, 4 * 60, ZoneInfo("Europe/Berlin")),)
     assert found.is_automatic(component())
     assert [found.group_may(each) for each in ((), ("load",), ("load", "order"))] == [True, True, False]

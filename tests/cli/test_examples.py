@@ -68,6 +68,7 @@ NEEDED = {
         "livefw image cab rmm.cab --image rmm.bin --component lfa:x --version 1",
     ),
     "livefw image cab rmm.cab --image": ("rm -f rmm.cab",),
+    "livefw --json image info flash.bin": ("cp new.fip flash.bin",),
     "livefw image store init": ("rm -rf flash",),
     "livefw image store discard": ("livefw image store stage flash new.fip",),
     "livefw report --fleet": ("mkdir -p collected", "livefw --root vera report -o collected/vera.json"),
