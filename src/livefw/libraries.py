@@ -40,14 +40,6 @@ def load(name: str) -> ModuleType:
         raise missing(name, error) from error
 
 
-def require(name: str, major: int, *, what: str) -> None:
-    """`NotInstalled` if the package is not there or too old for something; distributions keep old ones for long."""
-    found = str(getattr(load(name), "__version__", ""))
-    if int(found.partition(".")[0] or 0) < major:
-        message = f"{what} require the Python package {name} {major} or later; {found} is installed"
-        raise NotInstalled(message, hint=f"pip install {LIBRARIES[name].pip}")
-
-
 def missing(name: str, error: ImportError) -> NotInstalled:
     """The error for a package of `LIBRARIES` that could not be imported."""
     gone = isinstance(error, ModuleNotFoundError) and error.name == name

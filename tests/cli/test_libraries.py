@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each package that not everybody needs, missing: every verb that needs it says so, and how it is had."""
 
-import importlib
 import json
 import re
 import subprocess
@@ -187,20 +186,6 @@ def test_an_attestation_says_that_it_was_not_verified(monkeypatch: pytest.Monkey
         },
     )()
     assert "the Python package cryptography is not installed" in attest.attest(client, "/measure").trouble
-
-
-def test_a_package_that_is_too_old_for_something_is_named_with_its_version(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Debian 12 has cryptography 38, whose certificates have no RSA-PSS."""
-    (tmp_path / "rmm").write_bytes(b"RMM" * 100)
-    # Which would otherwise find out that the version is not its own.
-    importlib.import_module("cryptography.hazmat.bindings.openssl.binding")
-    monkeypatch.setattr("cryptography.__version__", "38.0.4")
-    for kind, code in {"p256": ExitCode.DONE, "rsa2048": ExitCode.NOT_INSTALLED}.items():
-        words = ["--keys", str(tmp_path / kind), "--new-keys", kind, str(tmp_path / "package")]
-        assert main(["image", "build", "--image", f"rmm-fw={tmp_path}/rmm", *words]) == code
-    assert "cryptography 41 or later; 38.0.4 is installed" in capsys.readouterr().err
 
 
 def test_a_package_that_is_broken_is_not_called_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ PAGE = 1000
 
 EVENT_LOG_PAGE = 32_768
 """Bytes of the measurement log in one answer, which has two digits for each."""
-_WITH_STORE = "livefw machine run --store DIR, with a directory of livefw image store init"
+_WITH_STORE = "livefw machine run --store DIR; livefw image store --help says how DIR is made"
 
 
 class StageCommand(msgspec.Struct, tag_field="command", tag="stage", forbid_unknown_fields=True, frozen=True):
