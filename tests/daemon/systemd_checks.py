@@ -5,6 +5,7 @@ import glob
 import json
 import os
 import re
+import shutil
 import signal
 import stat
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from .systemd_guest import (
     LFA,
+    NO_PLUGIN,
     PATIENCE_S,
     SERVICE,
     SOCKET,
@@ -51,6 +53,8 @@ RULE = """polkit.addRule(function(action, subject) {
   if (action.id == "org.livefw.activate" && subject.user == "ruled") return polkit.Result.YES;
 });
 """
+PLUGIN = "/run/test/plugin"
+"""The plugin for fwupd, its quirks and what its package adds to fwupd's unit; not there if it could not be built."""
 _X86_64 = {92: "chown", 93: "fchown", 144: "sched_setscheduler"}
 """Names of the system calls that may turn up."""
 
@@ -500,6 +504,46 @@ def log_level_at_run_time() -> object:
     assert len(messages()) == before
     _own("SetLogLevel", "s", "info")
     return messages("--priority=7..7", "--lines=3")
+
+
+@check
+def fwupd_with_the_plugin() -> object:
+    """In the packaged unit of fwupd, which may not write to sysfs: by itself only with what the plugin's package adds
+    to the unit, and by livefwd without."""
+    if not os.path.isdir(PLUGIN):
+        return NO_PLUGIN
+    (libraries,) = glob.glob("/usr/lib/*/fwupd-[0-9]*")
+    shutil.copy(f"{PLUGIN}/libfu_plugin_arm_lfa.so", libraries)
+    shutil.copy(f"{PLUGIN}/arm-lfa.quirk", "/usr/share/fwupd/quirks.d")
+    addition, settings = Path("/run/systemd/system/fwupd.service.d/plugin.conf"), Path("/etc/fwupd/fwupd.conf")
+    addition.parent.mkdir(parents=True)
+    before, seen = settings.read_text(encoding="utf-8"), ""
+    rows = _stage()
+    for engine, allowed in (("sysfs", False), ("sysfs", True), ("livefwd", False)):
+        version = _version()
+        addition.unlink(missing_ok=True)
+        if allowed:
+            shutil.copy(f"{PLUGIN}/fwupd.conf", addition)
+        settings.write_text(f"{before}\n[arm_lfa]\nEngine={engine}\n", encoding="utf-8")
+        run("systemctl", "daemon-reload", code=0)
+        run("systemctl", "restart", "fwupd.service", code=0)
+        done = run("fwupdmgr", "activate", RMM)
+        seen += f"{engine} {allowed}: {done}\n"
+        if engine == "sysfs" and not allowed:
+            assert (done.code, "-/sys/firmware/lfa" in done.text) == (1, True), done
+            assert _version() == version
+            continue
+        assert done.code == 0, done
+        assert _version() != version
+        if allowed:
+            _stage()
+    assert shown("fwupd.service", "ProtectKernelTunables") == {"ProtectKernelTunables": "yes"}
+    row = history()[-1]
+    assert row.intent
+    assert (len(history()), row.intent.body["reason"]) == (rows + 1, "fwupd")
+    run("systemctl", "stop", "fwupd.service", code=0)
+    os.unlink(f"{libraries}/libfu_plugin_arm_lfa.so")
+    return seen
 
 
 @check

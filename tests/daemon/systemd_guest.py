@@ -35,6 +35,9 @@ MODEL = "/run/model"
 LFA = "/sys/firmware/lfa"
 MODEL_RUNTIME = "/run/model-runtime"
 
+NO_PLUGIN = "the plugin for fwupd could not be built"
+"""What the check of it has seen then."""
+
 Check = Callable[[], object]
 CHECKS: dict[str, Check] = {}
 """In their order; what a check returns is shown as what was seen."""

@@ -15,16 +15,19 @@ from typing import NamedTuple
 
 import pytest
 
+from ..fwupd_plugin.conftest import module
 from . import systemd_checks  # noqa: F401 - registers the checks
-from .conftest import CACHE, once
-from .systemd_guest import CHECKS
+from .conftest import CACHE, CHECKOUT, once
+from .systemd_guest import CHECKS, NO_PLUGIN
 
 BOOT_S = 1800
 """For all checks: some 350 s of an emulated machine's two CPUs, which may have to share one with others; 900 s were too
 few on a machine with ten programs for each CPU."""
 pytestmark = pytest.mark.timeout(2 * BOOT_S + 120)
 
+__all__ = ["module"]
 MACHINE = CACHE / "machine"
+ADDITION = CHECKOUT / "packaging/fwupd-plugin/fwupd.conf"
 ACCELERATORS = (("kvm", "host", 5), ("tcg,thread=multi,tb-size=512", "qemu64", BOOT_S))
 """How the machine's CPUs are run, and the seconds in which it has begun to boot: of one that never does, the next is
 tried, and the last one may be as slow as a busy machine makes it."""
@@ -43,7 +46,7 @@ class Told(NamedTuple):
     console: str
 
 
-def _payload(folder: Path, package: Path) -> Path:
+def _payload(folder: Path, package: Path, plugin: Path | None) -> Path:
     """What the machine is to run, as the archive that is its second disk."""
     inside = folder / "payload/daemon"
     inside.mkdir(parents=True)
@@ -51,6 +54,11 @@ def _payload(folder: Path, package: Path) -> Path:
         shutil.copy(Path(__file__).with_name(name), inside)
     (inside / "__init__.py").touch()
     shutil.copy(package, inside.parent / "livefw.deb")
+    if plugin is not None:
+        files = plugin / "libfu_plugin_arm_lfa.so", plugin / "quirks/arm-lfa.quirk", ADDITION
+        (inside.parent / "plugin").mkdir()
+        for each in files:
+            shutil.copy(each, inside.parent / "plugin")
     (inside.parent / "run").write_text(RUN, encoding="ascii")
     (inside.parent / "run").chmod(0o755)
     disk = folder / "payload.tar"
@@ -85,8 +93,8 @@ def _boot(folder: Path, payload: Path, accelerator: str, cpu: str, begun_s: floa
     return console.exists() and console.stat().st_size > 0
 
 
-def _run(folder: Path, package: Path) -> None:
-    payload = _payload(folder, package)
+def _run(folder: Path, package: Path, plugin: Path | None) -> None:
+    payload = _payload(folder, package, plugin)
     for accelerator, cpu, begun_s in ACCELERATORS:
         try:
             if _boot(folder, payload, accelerator, cpu, begun_s):
@@ -97,7 +105,7 @@ def _run(folder: Path, package: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory, package: Path) -> Told:
+def told(tmp_path_factory: pytest.TempPathFactory, package: Path, request: pytest.FixtureRequest) -> Told:
     """The story of one machine."""
     if shutil.which("qemu-system-x86_64") is None:
         pytest.skip("qemu-system-x86_64 is missing; on Debian: apt-get install qemu-system-x86")
@@ -106,7 +114,11 @@ def told(tmp_path_factory: pytest.TempPathFactory, package: Path) -> Told:
         reason = why.read_text(encoding="utf-8").strip() if why.exists() else "as root: scripts/setup.sh packages"
         pytest.skip(f"there is no virtual machine: {reason}")
     faulthandler.cancel_dump_traceback_later()  # so long as no other test; pytest-timeout watches over it
-    folder = once(tmp_path_factory, "systemd", lambda folder: _run(folder, package))
+    try:
+        plugin = request.getfixturevalue(module.__name__)
+    except pytest.skip.Exception:
+        plugin = None
+    folder = once(tmp_path_factory, "systemd", lambda folder: _run(folder, package, plugin))
     lines = (folder / "told").read_text(encoding="ascii", errors="replace").splitlines()
     checks = {each["check"]: each for each in map(json.loads, filter(None, lines))}
     return Told(checks, (folder / "console").read_text(encoding="utf-8", errors="replace")[-3000:])
@@ -119,3 +131,5 @@ def test_under_a_real_systemd(name: str, told: Told) -> None:
         pytest.fail(f"the machine has not come to it:\n{told.console}", pytrace=False)
     if found["trouble"]:
         pytest.fail(found["trouble"], pytrace=False)
+    if found["seen"] == NO_PLUGIN:
+        pytest.skip(NO_PLUGIN)
