@@ -72,7 +72,7 @@ def _version() -> str:
 
 @contextmanager
 def _activating() -> Iterator[int]:
-    """An activation that takes half a minute unless `_activated` hurries it, once it is under way.
+    """An activation that takes two minutes unless `_activated` hurries it, once it is under way.
 
     Gives what `_stage` gives; its client leaves last.
     """
@@ -80,7 +80,7 @@ def _activating() -> Iterator[int]:
     from livefw.dbus.wire import Message, MessageType
 
     before = _stage()
-    model("fault", fault={"name": "slow", "times": 12, "ms": 2400})
+    model("fault", fault={"name": "slow", "times": 50, "ms": 2400})
     activate = Message(MessageType.CALL, 1, ([], {}), "asa{sv}", path="/org/livefw", interface=OWN, member="Activate")
     try:
         with Client(SOCKET, timeout=PATIENCE_S) as client:
@@ -124,9 +124,10 @@ def installed() -> object:
 
 
 @check
-def machine_without_anything() -> object:
-    """The daemon serves, says that there is nothing, and is not started over and over."""
-    done = fwupdmgr("get-devices", code=2)
+def machine_with_nothing_but_its_drives() -> object:
+    """The daemon serves, shows the NVMe drives that QEMU gives the machine, and is not started over and over."""
+    done = fwupdmgr("get-devices", code=0)
+    assert set(re.findall("^.*─(.*):$", done.out, re.MULTILINE)) == {"NVMe", "QEMU NVMe Ctrl"}, done
     assert state(SERVICE) == "active"
     alone, asked = run("livefw", "plan"), run("livefw", "plan", user="ordinary")
     assert alone == asked, (alone, asked)
