@@ -78,7 +78,7 @@ class _Child:
         return _decoded(json.loads(text))
 
     def end(self) -> None:
-        """End it, if it can be ended. A daemon that asks again and again keeps no zombie of each."""
+        """End it, if it can be ended. A process that goes on, as one that embeds livefw, keeps no zombie of it."""
         os.close(self._ours)
         with suppress(OSError):
             os.kill(self._pid, signal.SIGKILL)
