@@ -78,7 +78,7 @@ class _Child:
         return _decoded(json.loads(text))
 
     def end(self) -> None:
-        """End it, if it can be ended. A process that goes on, as one that embeds livefw, keeps no zombie of it."""
+        """End it, if it can be ended. No zombie is left to a process that embeds livefw."""
         os.close(self._ours)
         with suppress(OSError):
             os.kill(self._pid, signal.SIGKILL)
