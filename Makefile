@@ -24,7 +24,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # A checkout that was moved or copied must not go on using the old place through its virtual environment.
 $(shell [ "$$(cat $(VENV)/path 2>/dev/null)" = "$(CURDIR)" ] || rm -f $(VENV)/*.stamp)
 
-.PHONY: help demo test coverage bench docs docs-update fuzz properties soak faults fwupd-plugin mutate lint format collection completions install uninstall clean packages monitor
+.PHONY: help demo test coverage bench docs docs-update fuzz properties soak faults fwupd-plugin mutate lint format collection cockpit completions install uninstall clean packages monitor
 .DEFAULT_GOAL := help
 
 help:
@@ -42,6 +42,7 @@ help:
 	@echo "make mutate   small faults in the sources, MUTANTS=$(MUTANTS) of each package or 'all', that tests have to notice"
 	@echo "make monitor  build the EL3 monitor for QEMU; needs Debian's gcc-aarch64-linux-gnu"
 	@echo "make collection  build the collection for Ansible, dist/livefw-fleet-VERSION.tar.gz"
+	@echo "make cockpit  build the page for Cockpit, build/cockpit; needs Node.js and npm"
 	@echo "make completions  write what bash, zsh and fish complete anew, after a change of commands or options"
 	@echo "make lint     ruff, mypy and the import contract only"
 	@echo "make format   let ruff rewrite the sources"
@@ -97,6 +98,10 @@ monitor:
 collection: $(VENV)/run.stamp
 	@VENV=$(VENV) scripts/setup.sh collection dist
 
+# What is in build/cockpit is installed as /usr/share/cockpit/livefw; packaging/build-cockpit-deb.sh makes a package of it.
+cockpit:
+	@scripts/cockpit.sh build/cockpit
+
 completions: $(VENV)/test.stamp
 	@$(BIN)/python -B packaging/completions.py
 
@@ -118,7 +123,7 @@ uninstall:
 	@$(INSTALLER)
 
 clean:
-	rm -rf $(VENV) build dist src/livefw/machine/qemu/firmware .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist src/livefw/machine/qemu/firmware cockpit/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
 
 packages:
