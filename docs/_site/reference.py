@@ -29,6 +29,7 @@ from livefw.machine import catalog
 from livefw.machine.bmc import faults as bmc
 from livefw.machine.bmc.vendors import table as bmc_vendors
 from livefw.machine.config import load, platforms
+from livefw.machine.drives import platform as nvme
 from livefw.render.metrics import METRICS
 
 _LICENCE = re.compile(r"\s*SPDX-License-Identifier")
@@ -292,7 +293,8 @@ def _value(value: Any) -> str:
 def machines() -> Iterator[str]:
     """The shipped platforms."""
     yield "`livefw machine run --platform NAME`. [A machine of your own](../how-to/own-machine.md) is a file in TOML.\n"
-    yield from table(("Platform", "What it is"), ((code(name), cell(load(name).description)) for name in platforms()))
+    rows = [(name, load(name).description) for name in platforms()] + [(nvme.PLATFORM, nvme.DESCRIPTION)]
+    yield from table(("Platform", "What it is"), ((code(name), cell(description)) for name, description in rows))
 
 
 # Python.

@@ -9,6 +9,7 @@ import stat
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ def machine(config: MachineConfig) -> Machine:
 def path(machine: Machine, tmp_path: Path) -> Iterator[str]:
     """The socket of a server that runs in a thread."""
     path = str(tmp_path / "m.sock")
-    server = ControlServer(machine, path)
+    server = ControlServer(partial(answer, machine), path)
     stop, told = os.pipe()
     thread = threading.Thread(target=server.serve, args=[stop])
     thread.start()

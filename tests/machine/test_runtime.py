@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from livefw.errors import PermissionDenied, UsageError
 from livefw.machine import runtime
 from livefw.machine.catalog import ALL_FAULTS
 from livefw.machine.config import load
-from livefw.machine.control import ControlServer
+from livefw.machine.control import ControlServer, answer
 from livefw.machine.faults import FaultRequest
 from livefw.machine.files import MachineFiles
 from livefw.machine.machine import Machine
@@ -32,7 +33,7 @@ Run = Callable[..., Machine]
 def running(machine: Machine, name: str) -> Iterator[Machine]:
     """A machine that commands find, with its claim and its socket."""
     claim = runtime.NameClaim(name, platform=machine.config.name)
-    server = ControlServer(machine, claim.socket_path)
+    server = ControlServer(partial(answer, machine), claim.socket_path)
     stop, told = os.pipe()
     thread = threading.Thread(target=server.serve, args=[stop])
     thread.start()

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 from livefw.errors import UsageError
 from livefw.machine.bmc import faults as bmc
 from livefw.machine.faults import FAULTS, Fault, FaultRequest, FaultScope, FaultSite
+from livefw.machine.nvme import faults as nvme
 from livefw.machine.tdx import TDX_FAULTS, TdxFault
 
 _PREFIX = "bmc-"
@@ -57,8 +58,31 @@ BMC_FAULTS: Mapping[str, BmcFault] = MappingProxyType(
 )
 """What can be made to go wrong with the BMC of a machine."""
 
-AnyFault = Fault | TdxFault | BmcFault
-ALL_FAULTS: Mapping[str, AnyFault] = MappingProxyType({**FAULTS, **TDX_FAULTS, **BMC_FAULTS})
+_DRIVE_PREFIX = "nvme-"
+
+
+class DriveFaultRow(NamedTuple):
+    """One row of the table of drives; see `livefw.machine.faults.Fault`. The component is a serial number."""
+
+    name: str
+    text: str
+    where: FaultSite = FaultSite.DRIVE
+    target: FaultScope = FaultScope.ANY
+    options: tuple[str, ...] = ()
+
+    @property
+    def name_of_drive(self) -> str:
+        """Its name in `livefw.machine.nvme.faults`."""
+        return self.name.removeprefix(_DRIVE_PREFIX)
+
+
+DRIVE_FAULTS: Mapping[str, DriveFaultRow] = MappingProxyType(
+    {_DRIVE_PREFIX + name: DriveFaultRow(_DRIVE_PREFIX + name, text) for name, text in nvme.FAULTS.items()}
+)
+"""What can be made to go wrong with a modelled drive."""
+
+AnyFault = Fault | TdxFault | BmcFault | DriveFaultRow
+ALL_FAULTS: Mapping[str, AnyFault] = MappingProxyType({**FAULTS, **TDX_FAULTS, **BMC_FAULTS, **DRIVE_FAULTS})
 """Every fault there is."""
 
 
@@ -67,8 +91,13 @@ def inject_into_bmc(half: FaultyBmc | None, request: FaultRequest) -> BmcFault:
     fault = BMC_FAULTS[request.name]
     if half is None:
         raise UsageError("this machine has no BMC", hint="livefw machine run --platform vera --bmc")
-    for option in ("component", "times", "function", "code", "ms", "cpu", "count"):
-        if getattr(request, option) is not None:
-            raise UsageError(f"the fault {fault.name} has no option {option}")
+    refuse_options(request, "component", "times", "function", "code", "ms", "cpu", "count")
     half.inject(request.name.removeprefix(_PREFIX))
     return fault
+
+
+def refuse_options(request: FaultRequest, *options: str) -> None:
+    """`UsageError` for one of these that is given."""
+    for option in options:
+        if getattr(request, option) is not None:
+            raise UsageError(f"the fault {request.name} has no option {option}")

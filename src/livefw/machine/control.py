@@ -9,6 +9,7 @@ import logging
 import os
 import selectors
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -266,9 +267,13 @@ def _page(items: Any) -> list[Any]:
 
 def answer(machine: Machine, line: bytes) -> bytes:
     """Carry out one request; the answer, with its newline. Never raises because of what a client sent."""
+    return respond(line, Request, machine)
+
+
+def respond(line: bytes, kinds: Any, subject: object) -> bytes:
+    """`answer` for any subject and the requests that it knows, each with a method ``run``."""
     try:
-        request: Request = msgspec.json.decode(line, type=Request)
-        document = {"result": request.run(machine)}
+        document = {"result": msgspec.json.decode(line, type=kinds).run(subject)}
     except LivefwError as error:
         document = {"error": {"kind": kind_of(error).name, "message": error.message, "hint": error.hint}}
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -289,8 +294,9 @@ class _Client:
 class ControlServer:
     """Serves one machine's socket. The owner of the runtime directory removes the path."""
 
-    def __init__(self, machine: Machine, path: str) -> None:
-        self._machine = machine
+    def __init__(self, respond_to: Callable[[bytes], bytes], path: str) -> None:
+        """``respond_to`` makes the answer to one line, as `answer` does; both end with a newline."""
+        self._respond_to = respond_to
         self._selector = selectors.DefaultSelector()
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         self._clients: set[_Client] = set()
@@ -370,7 +376,7 @@ class ControlServer:
             if not newline:
                 break
             client.received = bytearray(rest)
-            client.to_send += answer(self._machine, line)
+            client.to_send += self._respond_to(line)
         event = selectors.EVENT_WRITE if client.to_send else selectors.EVENT_READ
         self._selector.modify(client.socket, event, lambda: self._serve_client(client))
 

@@ -43,6 +43,8 @@ class FaultSite(StrEnum):
     """In the BMC of the machine (`livefw.machine.catalog`)."""
     SEAM = "seam"
     """In the TDX module or its loader (`livefw.machine.tdx`)."""
+    DRIVE = "drive"
+    """In an NVMe drive (`livefw.machine.nvme`)."""
 
 
 class FaultScope(StrEnum):

@@ -124,6 +124,8 @@ class Machine:
                 return tdx.inject(self.tdx, request)
             if request.name in catalog.BMC_FAULTS:
                 return catalog.inject_into_bmc(self.bmc, request)
+            if request.name in catalog.DRIVE_FAULTS:
+                raise UsageError("this machine has no NVMe drives", hint="livefw machine run --platform nvme")
             return faults.inject(self, request)
 
     def clear_faults(self) -> None:

@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from livefw import libraries, reading
@@ -12,7 +13,7 @@ from livefw.errors import TransportError
 from livefw.firmware.store_platform import open_platform
 from livefw.machine import runtime
 from livefw.machine.config import MachineConfig
-from livefw.machine.control import ControlServer
+from livefw.machine.control import ControlServer, answer
 from livefw.machine.fuse.server import MountedTree
 from livefw.machine.machine import Machine
 from livefw.text import errno_text
@@ -62,7 +63,7 @@ def serve(
             machine.tree, machine.runner, directory=directory, ended=stop.now, hung=lambda: machine.os.hung
         )
         stack.callback(mounted.close)
-        control = ControlServer(machine, claim.socket_path)
+        control = ControlServer(partial(answer, machine), claim.socket_path)
         stack.callback(control.close)
         ready(machine, mounted.directory)
         control.serve(stop.descriptor)

@@ -7,7 +7,7 @@ import msgspec
 
 from livefw.activation.history.rows import RowKind
 from livefw.render.json_text import SCHEMA
-from livefw.schema import formats, history, images, machines, notify, reports, schedule, verbs
+from livefw.schema import drives, formats, history, images, machines, notify, reports, schedule, verbs
 from livefw.schema.common import ErrorDocument
 from livefw.schema.generate import DIALECT, described
 
@@ -63,10 +63,12 @@ DOCUMENTS: tuple[type, ...] = (
     images.ImageArchiveDocument,
     images.ImageStoreDocument,
     machines.MachineRunDocument,
+    drives.MachineRunDrivesDocument,
     machines.MachinePlatformsDocument,
     machines.MachineListDocument,
     machines.MachineLineDocument,
     machines.MachineShowDocument,
+    drives.MachineShowDrivesDocument,
     machines.MachineStageDocument,
     machines.MachineNotifyDocument,
     machines.MachineDriverDocument,
@@ -112,7 +114,7 @@ def _records() -> list[type]:
     """All classes that describe an object."""
     from livefw.schema import common
 
-    modules = (common, verbs, history, images, formats, machines, notify, reports, schedule)
+    modules = (common, verbs, history, images, formats, drives, machines, notify, reports, schedule)
     found = {each for module in modules for name, each in vars(module).items() if name.endswith("Document")}
     return sorted([*found, FailureDocument], key=lambda each: each.__name__)
 

@@ -11,12 +11,14 @@ from typing import Any
 from livefw import suggest
 from livefw.cli.invocation.numbers import real, whole
 from livefw.cli.invocation.session import CommandSession
+from livefw.cli.machine import nvme
 from livefw.cli.machine.run import NONE_RUNNING
 from livefw.errors import ExitCode, NothingToDo, UsageError
 from livefw.machine import runtime
 from livefw.machine.catalog import ALL_FAULTS
 from livefw.machine.config import MAX_CPUS
 from livefw.machine.control import ControlClient
+from livefw.machine.drives.platform import PLATFORM
 from livefw.text import printable, printable_lines, table
 
 
@@ -45,7 +47,10 @@ def chosen(arguments: argparse.Namespace) -> runtime.State:
 @contextmanager
 def connected(arguments: argparse.Namespace) -> Iterator[ControlClient]:
     """A connection to the machine that is meant."""
-    client = ControlClient(runtime.socket_of(chosen(arguments).name))
+    state = chosen(arguments)
+    if state.platform == PLATFORM:
+        nvme.require_verb(state.name, arguments.machine_verb)
+    client = ControlClient(runtime.socket_of(state.name))
     try:
         yield client
     finally:
@@ -234,6 +239,8 @@ def _waiting_text(waiting: dict[str, Any]) -> str:
 
 
 def _show_text(result: dict[str, Any]) -> str:
+    if "drives" in result:
+        return nvme.show_text(result)
     rows = [
         (
             printable(each["name"]) or "-",

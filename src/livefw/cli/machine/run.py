@@ -9,12 +9,14 @@ from typing import Any
 from livefw.cli.invocation import listing
 from livefw.cli.invocation.numbers import real, whole
 from livefw.cli.invocation.session import CommandSession
+from livefw.cli.machine import nvme
 from livefw.cli.machine import qemu as machine_qemu
 from livefw.errors import ExitCode, NothingToDo, UsageError
 from livefw.firmware.profile import PROFILES
 from livefw.kernel.lfa import VERSIONS, Notification
 from livefw.machine import runtime
 from livefw.machine.config import MAX_COMPONENTS, MAX_CPUS, MachineConfig, load, platforms
+from livefw.machine.drives.platform import PLATFORM
 from livefw.machine.machine import Machine
 from livefw.machine.service import serve
 from livefw.render.answer import Answer
@@ -38,7 +40,10 @@ def configure_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--notification", choices=[*Notification], help="how the platform notifies the driver")
     parser.add_argument("--cpus", type=whole(1, MAX_CPUS), metavar="N", help="number of CPUs")
     parser.add_argument(
-        "--components", type=whole(0, MAX_COMPONENTS), metavar="N", help="number of components (platform grid)"
+        "--components",
+        type=whole(0, MAX_COMPONENTS),
+        metavar="N",
+        help="number of components (platform grid) or of drives (platform nvme)",
     )
     parser.add_argument("--store", metavar="DIR", help="boot signed images from here, see `livefw image store`")
     parser.add_argument(
@@ -60,6 +65,8 @@ def run_run(session: CommandSession, arguments: argparse.Namespace) -> int:
         raise UsageError("machine run: --platform is missing", hint="livefw machine run --list")
     if not arguments.qemu:
         machine_qemu.require_kernel(arguments)
+    if arguments.platform == PLATFORM:
+        return nvme.run(session, arguments)
     config = _configured(arguments)
     if arguments.qemu:
         return machine_qemu.run(session, arguments, config)
@@ -134,20 +141,19 @@ def configure_platforms(parser: argparse.ArgumentParser) -> None:
 
 def run_platforms(session: CommandSession, arguments: argparse.Namespace) -> int:  # noqa: ARG001 - the shape of every verb
     """Name and describe the shipped platforms."""
-    configs = [load(name) for name in platforms()]
+    found = [
+        {
+            "name": config.name,
+            "description": config.description,
+            "notes": list(config.notes),
+            "invented": list(config.invented),
+        }
+        for config in map(load, platforms())
+    ]
+    found.append(nvme.platform())
     session.answer(
-        lambda: table([("PLATFORM", "WHAT"), *((config.name, config.description) for config in configs)]),
-        lambda: {
-            "platforms": [
-                {
-                    "name": config.name,
-                    "description": config.description,
-                    "notes": list(config.notes),
-                    "invented": list(config.invented),
-                }
-                for config in configs
-            ]
-        },
+        lambda: table([("PLATFORM", "WHAT"), *((str(each["name"]), str(each["description"])) for each in found)]),
+        lambda: {"platforms": found},
     )
     return ExitCode.DONE
 

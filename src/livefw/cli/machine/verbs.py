@@ -43,12 +43,15 @@ _VERBS = {
         "The files appear below the directory of --mount, from which any program can read them. With --qemu a real "
         "kernel runs on the modelled firmware; its files are inside the guest, and its console is the terminal. With "
         "--bmc a modelled BMC shares the images of the machine: what is pushed to it is pending for the firmware, and "
-        "etc/livefw below the mount point has the settings that link both.",
+        "etc/livefw below the mount point has the settings that link both. The platform nvme has no files: its drives "
+        "are served over NVMe/TCP on the loopback interface, and become drives of this machine when its kernel is "
+        "connected to them by the commands that are printed.",
         examples={
             "livefw machine run --platform vera --mount /tmp/vera": "Run a machine, and mount its files.",
             "livefw machine run --platform grid --components 300": "Run one with many components.",
             "livefw machine run --platform fvp --driver v1": "Run one with another version of the driver.",
             "livefw machine run --platform vera --mount /tmp/vera --bmc": "Run one with a BMC that brings its images.",
+            "livefw machine run --platform nvme": "Serve two NVMe drives; their firmware can be activated.",
             "livefw machine run --list": "List the machines that come with livefw.",
         },
     ),

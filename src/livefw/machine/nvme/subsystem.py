@@ -116,6 +116,14 @@ class Subsystem:
         self.armed = 0
         self._pieces.clear()
 
+    def clear_faults(self) -> None:
+        """Let it behave from now on. One that was dead or read-only is as after a power cycle."""
+        self.advance()
+        self.faults = frozenset()
+        if self.dead:
+            self.reset()
+        self.dead = self.read_only = False
+
     def identity(self, cntlid: int) -> ControllerIdentity:
         """What Identify Controller says now."""
         self.advance()

@@ -3,11 +3,12 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 
 from livefw.firmware.store_platform import open_platform
 from livefw.machine import runtime
 from livefw.machine.config import MachineConfig
-from livefw.machine.control import ControlServer
+from livefw.machine.control import ControlServer, answer
 from livefw.machine.qemu.machine import QemuMachine
 from livefw.machine.qemu.process import QemuConfig
 from livefw.machine.service import until_stopped
@@ -35,7 +36,7 @@ def serve(
         machine = QemuMachine(config, qemu, images=images, screen=screen, keyboard=keyboard, ended=stop.now)
         stack.callback(machine.close)
         machine.boot()
-        control = ControlServer(machine, claim.socket_path)
+        control = ControlServer(partial(answer, machine), claim.socket_path)
         stack.callback(control.close)
         ready(machine)
         control.serve(stop.descriptor)
