@@ -162,8 +162,8 @@ def hardening_of_the_loaded_unit() -> object:
     assert "OK" in exposure, exposure
     with open(f"/proc/{main_pid()}/status", encoding="ascii") as file:
         lines = dict(line.split(":\t", 1) for line in file if ":\t" in line)
-    # CAP_SYS_RAWIO 17, CAP_SYS_NICE 23, CAP_SYSLOG 34 (linux/capability.h)
-    assert int(lines["CapEff"], 16) == int(lines["CapBnd"], 16) == 1 << 17 | 1 << 23 | 1 << 34
+    # CAP_SYS_RAWIO 17, CAP_SYS_ADMIN 21, CAP_SYS_NICE 23, CAP_SYSLOG 34 (linux/capability.h)
+    assert int(lines["CapEff"], 16) == int(lines["CapBnd"], 16) == 1 << 17 | 1 << 21 | 1 << 23 | 1 << 34
     assert (lines["NoNewPrivs"].strip(), lines["Seccomp"].strip()) == ("1", "2")
     return exposure
 
