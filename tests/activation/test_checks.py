@@ -100,7 +100,7 @@ BAD: list[tuple[str, dict[str, str], str, dict[str, Any]]] = [
     ),
     *(
         (name, {}, "", {"component": COMPONENT._replace(hazards=(Reason(name, "so says the mechanism"),))})
-        for name in ("health", "boot", "in-use", "shared")
+        for name in ("health", "boot", "in-use", "shared", "attestation")
     ),
     ("last-attempt", {}, "", {"last_failure": "it failed"}),
     ("guests", {"sys/kernel/debug/kvm/4711-12/exits": "1", "sys/kernel/debug/kvm/blocking": "1"}, "", {}),

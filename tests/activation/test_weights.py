@@ -189,6 +189,8 @@ BEHIND_A_BMC = "device-restart"
 """No component of the machine itself restarts a device: tests/redfish/test_vendors.py has its situation."""
 OF_A_DEVICE = {"health", "boot", "in-use", "shared"}
 """Nothing depends on firmware of the CPUs alone: tests/nvme/test_uses.py has their situations."""
+OF_A_MODULE = {"attestation"}
+"""Nothing of an LFA component is on a list of relying parties: tests/tdx/test_attestation.py has its situation."""
 OF_AN_IMAGE = {"requirements", "signature", "signed"}
 """What is pending is activated without its archive: tests/activation/test_stage.py has archives."""
 
@@ -196,7 +198,7 @@ OF_AN_IMAGE = {"requirements", "signature", "signed"}
 def test_every_check_of_the_engine_has_a_situation() -> None:
     assert {check.name for check in CHECKS} == {case.check for case in CASES if ":" not in case.check} - {
         "not-pending"
-    } | {BUSY, BEHIND_A_BMC} | OF_A_DEVICE | OF_AN_IMAGE
+    } | {BUSY, BEHIND_A_BMC} | OF_A_DEVICE | OF_A_MODULE | OF_AN_IMAGE
 
 
 def set_up(make: Make, case: Case) -> tuple[Bench, tuple[str, ...]]:

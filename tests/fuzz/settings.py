@@ -89,6 +89,7 @@ def _mechanisms(data: bytes) -> object:
 _MECHANISMS = b"""[tdx]
 images = "/srv/tdx"
 step = "smallest"
+mrseam = ["5b38e33a6487958b72c3c12a938eaa5e3fd4510c51aeeab58c7d5ecee41d7c436489d6c8e4f92f160b7cad34207b00c1"]
 signers = []
 [lfa]
 agent = "tfa-2.14"
@@ -208,7 +209,8 @@ TARGETS = (
         "mechanism-settings",
         _mechanisms,
         lambda: (_MECHANISMS,),
-        words=_TOML + words("[tdx] [[redfish.bmc]] [pfrut] [lfa] images step signers name url credentials patience"),
+        words=_TOML
+        + words("[tdx] [[redfish.bmc]] [pfrut] [lfa] images step mrseam signers name url credentials patience"),
     ),
     Target(
         "paths",

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A mounted machine with TDX under use by a shell, by the provider over real files, and by the command."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -12,16 +13,19 @@ from typing import Any
 
 import pytest
 
+from livefw.abi.tdx_image import MODULE_OFFSET
 from livefw.activation import fake
 from livefw.activation.outcome import Outcome
 from livefw.clock import SystemClock
 from livefw.files.host import HostFiles
 from livefw.firmware import tdx_repository
 from livefw.firmware.seam import TdState
+from livefw.firmware.tdx_image import SIGNER
 from livefw.machine.config import load
 from livefw.machine.faults import FaultRequest
 from livefw.machine.fuse.server import MountedTree
 from livefw.machine.machine import Machine
+from livefw.machine.tdx import IMAGES
 from livefw.providers.registry import providers
 from livefw.providers.tdx.provider import TdxProvider
 from livefw.testing.mounted import shell_in
@@ -127,9 +131,9 @@ def test_registry_finds_it(mount: Mount) -> None:
 class Command:
     """``livefw --root MOUNT``."""
 
-    def __init__(self, root: Path, state: Path) -> None:
+    def __init__(self, root: Path, state: Path, settings: Path | None = None) -> None:
         self._root = root
-        settings = root / "etc/livefw"
+        settings = settings or root / "etc/livefw"
         self._settings = ["--settings", str(settings)] if settings.is_dir() else []
         self._environment = os.environ | {"LIVEFW_STATE": str(state), "LC_ALL": "C"}
 
@@ -143,6 +147,14 @@ class Command:
         )
         return done.returncode, json.loads(done.stdout)
 
+    def text(self, *words: str) -> str:
+        """What a person sees."""
+        words = ("-m", "livefw", "--root", str(self._root), *self._settings, *words)
+        done = subprocess.run(
+            [sys.executable, *words], capture_output=True, text=True, check=False, env=self._environment
+        )
+        return done.stdout
+
 
 def test_command_lists_activates_and_tells(mount: Mount, tmp_path: Path) -> None:
     machine, root = mount()
@@ -155,6 +167,39 @@ def test_command_lists_activates_and_tells(mount: Mount, tmp_path: Path) -> None
     assert machine.tdx.seam.slots == 2
     code, _ = command.run("activate", "--all")
     assert (code, machine.tdx.seam.slots) == (3, 2)
+
+
+def test_command_holds_an_update_against_what_relying_parties_accept(mount: Mount, tmp_path: Path) -> None:
+    """Blocked by the check, overridden on record; both values are in the plan, in the history and in the report."""
+    machine, root = mount()
+    old, new = (tdx_repository.image(each) for each in ("1.5.06", "1.5.24"))
+    values = [hashlib.sha384(each[MODULE_OFFSET:]).hexdigest() for each in (old, new)]
+    text = f'[tdx]\nimages = "{IMAGES}"\nsigners = ["{SIGNER}"]\nmrseam = ["{values[0]}"]\n'
+    (tmp_path / "livefw.toml").write_text(text, encoding="ascii")
+    command = Command(root, tmp_path / "state", tmp_path)
+
+    code, planned = command.run("plan", "tdx:module")
+    (step,) = planned["steps"]
+    expected = {"field": "MRSEAM", "current": values[0], "pending": values[1]}
+    assert (code, step["stopped"], step["component"]["attestation"]) == (4, True, expected)
+    assert [each["check"] for each in step["problems"] if each["weight"] == "error"] == ["attestation"]
+    plain = command.text("plan", "tdx:module")
+    assert f"MRSEAM   now    {values[0]}\n" in plain
+    assert f"         after  {values[1]}\n" in plain
+    assert "--ignore attestation" in plain
+    assert command.run("activate", "tdx:module")[0] == 4
+    assert machine.tdx
+    assert machine.tdx.seam.slots == 3
+
+    assert command.run("activate", "tdx:module", "--ignore", "attestation")[0] == 0
+    _, kept = command.run("history", "tdx:module")
+    intent = kept["history"][0]["intent"]
+    assert (intent["attestation"], [each["check"] for each in intent["ignored"]]) == (expected, ["attestation"])
+    assert f"MRSEAM: before {values[0]}, after {values[1]}" in command.text("report", "-o", "-", "--format", "md")
+    _, shown = command.run("show", "tdx:module")
+    assert shown["components"][0]["attestation"] == {"field": "MRSEAM", "current": values[1], "pending": None}
+    _, found = command.run("tdx", "candidates")
+    assert {row["version"]: row["accepted"] for row in found["candidates"]}["1.5.24"] is False
 
 
 REFUSALS: list[tuple[dict[str, Any], str | None, int]] = [

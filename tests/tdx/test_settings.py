@@ -37,9 +37,12 @@ def test_every_key() -> None:
         strict = true
         allow_debug = true
         assume_svn = true
+        mrseam = ["{OTHER}"]
         signers = ["{OTHER}"]
     """
-    policy = TdxPolicy(step=ReleaseChoice.SMALLEST, strict=True, allow_debug=True, assume_svn=True)
+    policy = TdxPolicy(
+        step=ReleaseChoice.SMALLEST, strict=True, allow_debug=True, assume_svn=True, mrseam=frozenset({OTHER})
+    )
     assert settings(text) == Settings("/srv/tdx", None, policy, frozenset({INTEL_SIGNER, OTHER}))
     assert all(name in text for name in KEYS)
 
@@ -60,6 +63,8 @@ WRONG = {
     "images with dots": ("[tdx]\nimages = '/srv/../etc'", "tdx.images"),
     "step": ("[tdx]\nstep = 'biggest'", "tdx.step"),
     "strict": ("[tdx]\nstrict = 'yes'", "tdx.strict"),
+    "no value of MRSEAM": ("[tdx]\nmrseam = []", "tdx.mrseam: must not be empty"),
+    "MRSEAM": (f"[tdx]\nmrseam = ['{OTHER}', '{OTHER[1:]}']", "tdx.mrseam[1]"),
     "signer": ("[tdx]\nsigners = ['AB']", "tdx.signers[0]"),
     "signer a number": ("[tdx]\nsigners = [1]", "tdx.signers[0]"),
 }

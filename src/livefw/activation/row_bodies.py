@@ -58,6 +58,7 @@ def intent(
         "pending_version": reliable_text(component.pending_version),
         "announced": announced,
         **({"stated": component.stated} if component.stated else {}),
+        **({"attestation": component.attestation._asdict()} if component.attestation else {}),
         "listed": listed[:_LISTED],
         **_cost(component.cost),
         "ignored": [problem._asdict() for problem in problems if problem.ignored],

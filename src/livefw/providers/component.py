@@ -127,6 +127,17 @@ _ANY = "COMPONENT"
 """The component that a hint is about, as the help of the commands calls it."""
 
 
+class AttestedValue(NamedTuple):
+    """What an attestation reports of firmware, which the mechanism calls ``field``.
+
+    The value while the running and while the pending image run, in lower-case hexadecimal; None where it is not known.
+    """
+
+    field: str
+    current: str | None
+    pending: str | None
+
+
 class LinkedWay(NamedTuple):
     """The same firmware behind a management controller, by which its images come; as that controller shows it.
 
@@ -165,7 +176,8 @@ class Component(NamedTuple):
     is known; no provider fills it in. ``linked`` is the other way to it, where the settings link it: images are staged
     by that way, and it is activated by this one. ``hazards`` are what depends on it or endangers it: each has the name
     of a check that fails because of it, and that a user may ignore. ``models`` are names by which archives of the LVFS
-    mean all components of its kind; fwupd derives GUIDs from them.
+    mean all components of its kind; fwupd derives GUIDs from them. ``attestation`` is what relying parties see of it;
+    None where that does not follow from its images.
     """
 
     provider: str
@@ -193,6 +205,7 @@ class Component(NamedTuple):
     linked: LinkedWay | None = None
     hazards: tuple[Reason, ...] = ()
     models: tuple[str, ...] = ()
+    attestation: AttestedValue | None = None
 
     @property
     def label(self) -> str:

@@ -9,6 +9,7 @@ from livefw.abi.lfa import LfaStatus
 from livefw.activation.history.rows import Activation, HistoryRow, RowKind, short_id
 from livefw.activation.measure.meter import Measurement
 from livefw.activation.measure.plot import caption, duration, svg
+from livefw.render import attestation
 from livefw.render.component import cpu_stop_of_row, raw_label_of_row
 from livefw.text import printable
 
@@ -152,6 +153,7 @@ _FACTS = (
     _Fact(_WHO, "timer", "unit"),
     _Fact(_VERSIONS, "ran before", "current_version", first=True),
     _Fact(_VERSIONS, "announced", "pending_version", first=True),
+    _Fact(_VERSIONS, "attestation", "attestation", first=True, text=attestation.recorded),
     _Fact(_VERSIONS, "runs afterwards", "current_version"),
     _Fact(_VERSIONS, "that version", "copy", text=_one_of({True: "may be one from before", None: ""})),
     _Fact(_VERSIONS, "an image is pending", "pending", text=_one_of({True: "yes", False: "no", None: ""})),

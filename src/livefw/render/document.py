@@ -39,6 +39,8 @@ def component(item: Component, status: ComponentStatus | None = None, *, details
     }
     if item.linked:
         document["linked"] = _linked(item, item.linked)
+    if item.attestation:
+        document["attestation"] = item.attestation._asdict()
     if status:
         document["state"] = state(status)
     if details:

@@ -15,7 +15,7 @@ from livefw.activation.status import first_of
 from livefw.errors import ExitCode, LivefwError, NothingToDo
 from livefw.providers.base import Component
 from livefw.providers.component import RestartScope
-from livefw.render import columns, document
+from livefw.render import attestation, columns, document
 from livefw.render.answer import Answer
 from livefw.render.check import EFFECTS
 from livefw.render.component import cpu_stop_of, label, raw_label_of_row
@@ -104,6 +104,7 @@ def _below(step: Item) -> Iterator[str]:
         yield f"  cost     {forecast(step['component'], step)}"
     if there := step["component"].get("linked"):
         yield f"  way      staged by {printable(there['key'])}, activated in band"
+    yield from (f"  {name:7}  {text}" for name, text in attestation.lines(step["component"]))
     for problem in step["problems"]:
         effect = "ignored" if problem["ignored"] else EFFECTS[problem["weight"]].verb
         yield f"  {effect:7}  {problem['check']}: {printable(problem['text'])}"

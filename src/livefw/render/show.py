@@ -10,7 +10,7 @@ from livefw.activation.queries import ComponentDetails
 from livefw.errors import ExitCode
 from livefw.providers import ocp
 from livefw.providers.declaration import declaration
-from livefw.render import columns, document, history
+from livefw.render import attestation, columns, document, history
 from livefw.render.age import instant_ns, span
 from livefw.render.answer import Answer
 from livefw.render.cost import forecast, past_fields
@@ -91,6 +91,7 @@ def _lines(item: Item, parts: ShownPart) -> Iterator[str]:
             ("pending", _pending(item)),
             *([("linked", linked(item["linked"]))] if "linked" in item else []),
             ("cost", forecast(item, item["past"])),
+            *attestation.lines(item),
             ("last", _last(item)),
             *_folded("image", [_image(each) for each in item["images"]]),
             *_folded(

@@ -24,7 +24,7 @@ def answer(seen: Outlook) -> Answer:
 
 
 def _document(seen: Outlook) -> dict[str, Any]:
-    platform = seen.platform
+    platform, accepts = seen.platform, seen.settings.policy.mrseam
     return {
         "platform": {
             "version": platform.version and str(platform.version),
@@ -39,6 +39,8 @@ def _document(seen: Outlook) -> dict[str, Any]:
                 "version": str(each.image.version),
                 "path": each.image.path,
                 "chosen": each.image == seen.chosen,
+                "mrseam": each.image.seamhash or None,
+                "accepted": None if accepts is None else each.image.seamhash in accepts,
                 "reasons": [document.reason(row) for row in each.reasons],
             }
             for each in seen.judged
@@ -67,6 +69,13 @@ def _full_verdict(item: Item) -> str:
     return ", ".join(reason["code"] for reason in item["reasons"]) or _free(item)
 
 
+def _why(item: Item) -> str:
+    """The first rule in words, of which the document has all; and what does not block it."""
+    if item["reasons"]:
+        return printable(item["reasons"][0]["text"])
+    return "its MRSEAM is not in the allow-list" if item["accepted"] is False else "-"
+
+
 def _free(item: Item) -> str:
     return "chosen" if item["chosen"] else "possible"
 
@@ -77,8 +86,8 @@ LISTING = Listing(
     columns=(
         Column("IMAGE", lambda item: printable(item["version"])),
         Column("VERDICT", _verdict, full=_full_verdict, style=lambda item: "notable" if item["reasons"] else "good"),
-        # The first rule in words; the document has all of them.
-        Column("WHY", lambda item: printable(item["reasons"][0]["text"]) if item["reasons"] else "-", rank=1, least=20),
+        Column("WHY", _why, rank=1, least=20),
+        Column("MRSEAM", lambda item: printable(item["mrseam"] or "?"), wide=True),
         Column("PATH", lambda item: printable(item["path"]), wide=True),
     ),
     name=lambda item: printable(item["version"]),

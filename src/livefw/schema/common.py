@@ -125,6 +125,17 @@ class LinkedDocument(TypedDict):
     """Whether it shows the same as the machine itself; null if that cannot be compared."""
 
 
+class AttestationDocument(TypedDict):
+    """What an attestation reports of firmware, in hexadecimal."""
+
+    field: str
+    """What the mechanism calls it, such as `MRSEAM`."""
+    current: str | None
+    """Value while the running image runs, or null if it is not known."""
+    pending: str | None
+    """Value while the pending image runs; null if none is pending, or the value is not known."""
+
+
 class ComponentDocument(TypedDict):
     """A component, as it was read."""
 
@@ -164,6 +175,8 @@ class ComponentDocument(TypedDict):
     """What to know of it."""
     linked: NotRequired[LinkedDocument]
     """The other way to it, if the settings link it."""
+    attestation: NotRequired[AttestationDocument]
+    """What relying parties see of it, where that follows from its images."""
     state: NotRequired[StateDocument]
     """Its state, where all checks were made."""
 

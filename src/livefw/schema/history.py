@@ -7,7 +7,13 @@ from livefw.activation.history.rows import RowKind
 from livefw.activation.outcome import Outcome
 from livefw.providers.base import Measured, Reply, Witness
 from livefw.providers.component import Rendezvous, RestartScope
-from livefw.schema.common import ErrorDocument, MeasurementDocument, ProblemDocument, ReasonDocument
+from livefw.schema.common import (
+    AttestationDocument,
+    ErrorDocument,
+    MeasurementDocument,
+    ProblemDocument,
+    ReasonDocument,
+)
 
 
 class ActorDocument(TypedDict):
@@ -116,6 +122,8 @@ class HistoryRowDocument(TypedDict):
     """Version that the activation should lead to."""
     stated: NotRequired[str]
     """State in the mechanism's own words."""
+    attestation: NotRequired[AttestationDocument]
+    """What attestation was to report before and after it."""
     listed: NotRequired[list[str]]
     """Keys of the mechanism's components."""
     rendezvous: NotRequired[Rendezvous | None]

@@ -651,6 +651,10 @@ class TdxCandidateDocument(TypedDict):
     """Path of its files."""
     chosen: bool
     """Whether it would be taken."""
+    mrseam: str | None
+    """What attestation reports of it, in hexadecimal; null if the file could not be read so far."""
+    accepted: bool | None
+    """Whether that is in the allow-list; null without one."""
     reasons: list[ReasonDocument]
     """Why it may not be loaded."""
 

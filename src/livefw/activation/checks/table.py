@@ -310,6 +310,12 @@ CHECKS = (
     Check("boot", Weight.ERROR, "the machine does not depend on the device", _hazard("boot")),
     Check("in-use", Weight.ERROR, "what uses the device has a redundant copy in sync", _hazard("in-use")),
     Check("shared", Weight.ERROR, "no other host uses the device", _hazard("shared")),
+    Check(
+        "attestation",
+        Weight.ERROR,
+        "what attestation reports afterwards is on the allow-list of its mechanism, if there is one",
+        _hazard("attestation"),
+    ),
     Check("failed-this-boot", Weight.ERROR, "no failure since boot has left it dead", _failed_this_boot),
     Check("list-in-doubt", Weight.ERROR, "it is certain which component would be activated", _list_in_doubt),
     Check("signed", Weight.WARNING, "an archive is signed by a key that is here", _signed),

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """A machine and the images there are for it, looked at together, and told in the words of every mechanism."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from livefw.abi.tdx import TdxVersion
 from livefw.files.protocol import Files
-from livefw.providers.component import Component, Cost, Flag, Reason, Rendezvous, Version
+from livefw.providers.component import AttestedValue, Component, Cost, Flag, Reason, Rendezvous, Version
 from livefw.providers.tables import FILE
 from livefw.providers.tdx.images import ImagesError, TdxImage, TdxImages, scan
 from livefw.providers.tdx.platform import read_platform
-from livefw.providers.tdx.select import Judgement, TdxPlatform, choose, judge, objections
+from livefw.providers.tdx.select import Judgement, TdxPlatform, choose, judge, objections, running_mrseam
 from livefw.providers.tdx.settings import VARIABLE, Settings
 
 PROVIDER = "tdx"
@@ -95,6 +96,11 @@ _TD_LAUNCH = Reason(
 )
 _CONVERTED = Reason("converted", "{path} has layout 0x100 and is loaded as 0x200")
 _UNKNOWN_RULES = Reason("unknown-rules", "the compatibility table has unknown keys: {keys}")
+_NOT_ACCEPTED = Reason(
+    "attestation",
+    "MRSEAM of {version} is not in the allow-list: relying parties may refuse every TD of this machine",
+    "when they accept it, add to mrseam in [tdx] of livefw.toml what livefw plan COMPONENT shows",
+)
 
 
 def component(seen: Outlook) -> Component:
@@ -112,7 +118,22 @@ def component(seen: Outlook) -> Component:
         notes=notes(seen),
         details=tuple(_details(seen)),
         flag=Flag.ABSENT,
+        hazards=tuple(_hazards(seen)),
+        attestation=_attestation(seen),
     )
+
+
+def _hazards(seen: Outlook) -> Iterator[Reason]:
+    if seen.chosen and not seen.settings.policy.accepts(seen.chosen):
+        yield _NOT_ACCEPTED.fill(version=seen.chosen.version)
+
+
+def _attestation(seen: Outlook) -> AttestedValue | None:
+    """MRSEAM is the SHA-384 of the module pages, which the image is judged by; with every image that has a version."""
+    if seen.platform.version is None:
+        return None
+    pending = seen.chosen.seamhash if seen.chosen else None
+    return AttestedValue("MRSEAM", running_mrseam(seen.platform, seen.images), pending)
 
 
 def _details(seen: Outlook) -> list[tuple[str, str]]:

@@ -60,6 +60,12 @@ class TdxPolicy(NamedTuple):
     """Only releases that the table calls strictly compatible with the running one."""
     assume_svn: bool = False
     """Take a later release's security version not to fall, where the running one's is unknown."""
+    mrseam: frozenset[str] | None = None
+    """Values of MRSEAM that relying parties accept, in lower-case hexadecimal; None if none is checked."""
+
+    def accepts(self, image: TdxImage) -> bool:
+        """Whether relying parties accept a TD under this module."""
+        return self.mrseam is None or image.seamhash in self.mrseam
 
 
 class ImageCandidate(NamedTuple):
@@ -117,8 +123,11 @@ def _busy(platform: TdxPlatform) -> str | None:
     return "another process has started to load an image" if platform.loading not in ("0", None) else None
 
 
+_NO_SLOTS = "the loader has no update slot left until the next reboot, or supports no updates"
+
+
 def _no_slots(platform: TdxPlatform) -> str | None:
-    return "the loader has no update slot left until the next reboot" if platform.slots == 0 else None
+    return _NO_SLOTS if platform.slots == 0 else None
 
 
 def _cpu_offline(platform: TdxPlatform) -> str | None:
@@ -165,8 +174,8 @@ PLATFORM_RULES = (
     ),
     SelectionRule(
         "no-slots",
-        "the loader has no update slot left until the next reboot",
-        "reboot; all slots are available again afterwards",
+        _NO_SLOTS,
+        "reboot; all slots are available again afterwards, and if none is, only newer platform firmware helps",
         _no_slots,
     ),
     SelectionRule(
@@ -338,8 +347,24 @@ def running_svn(platform: TdxPlatform, images: TdxImages) -> Svn | None:
     return next((i.svn for i in images.files if i.version == platform.version and not i.faults), None)
 
 
+def running_mrseam(platform: TdxPlatform, images: TdxImages | None) -> str | None:
+    """MRSEAM of the running module, which sysfs does not show: that of a release of its version.
+
+    Of its image, if sound, as signers besides Intel may be trusted; else from the table of known releases.
+    """
+    for image in images.files if images else ():
+        if image.version == platform.version and not image.faults:
+            return image.seamhash
+    known = KNOWN.get(platform.version) if platform.version else None
+    return known.seamhash if known else None
+
+
 def choose(judged: Iterable[Judgement], policy: TdxPolicy) -> TdxImage | None:
-    """The image to load, or None. Of those that nothing blocks: the newest, or the one next to the running version."""
-    left = [judgement.image for judgement in judged if not judgement.reasons]
+    """The image to load, or None. Of those that nothing blocks: the newest, or the one next to the running version.
+
+    Where relying parties accept one of them, another is not considered.
+    """
+    free = [judgement.image for judgement in judged if not judgement.reasons]
+    left = [image for image in free if policy.accepts(image)] or free
     take = max if policy.step is ReleaseChoice.NEWEST else min
     return take(left, key=lambda image: image.version, default=None)

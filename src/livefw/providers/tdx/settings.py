@@ -42,6 +42,7 @@ KEYS = {
     "strict": TdxKey(bool, "accept only releases that the table calls strictly compatible with the running one"),
     "allow_debug": TdxKey(bool, "accept modules that are signed for debugging"),
     "assume_svn": TdxKey(bool, "accept later releases even if the running one's security version is unknown"),
+    "mrseam": TdxKey(list, "MRSEAM values that relying parties accept, in hexadecimal; without it none is checked"),
     "signers": TdxKey(list, "additional keys to trust, as SHA-384 of the modulus in hexadecimal"),
 }
 """Everything that may be in the table."""
@@ -76,17 +77,26 @@ def _decode(table: Any) -> Settings:
     step = table.get("step", ReleaseChoice.NEWEST)
     if step not in list(ReleaseChoice):
         raise _wrong(f"{TABLE}.step", f"must be one of {', '.join(ReleaseChoice)}, not {step!r}")
-    signers = table.get("signers", [])
-    for index, signer in enumerate(signers):
-        if not (isinstance(signer, str) and len(signer) == 96 and set(signer) <= set("0123456789abcdef")):
-            raise _wrong(f"{TABLE}.signers[{index}]", "must be 96 hexadecimal digits in lower case")
+    signers, mrseam = _digests(table, "signers"), _digests(table, "mrseam")
+    if "mrseam" in table and not mrseam:
+        raise _wrong(f"{TABLE}.mrseam", "must not be empty; without the key no value is checked")
     policy = TdxPolicy(
         step=ReleaseChoice(step),
         strict=table.get("strict", False),
         allow_debug=table.get("allow_debug", False),
         assume_svn=table.get("assume_svn", False),
+        mrseam=mrseam or None,
     )
-    return Settings(images, None, policy, frozenset({INTEL_SIGNER, *signers}))
+    return Settings(images, None, policy, signers | {INTEL_SIGNER})
+
+
+def _digests(table: Mapping[str, Any], key: str) -> frozenset[str]:
+    """A list of SHA-384 in hexadecimal."""
+    digests = table.get(key, [])
+    for index, digest in enumerate(digests):
+        if not (isinstance(digest, str) and len(digest) == 96 and set(digest) <= set("0123456789abcdef")):
+            raise _wrong(f"{TABLE}.{key}[{index}]", "must be 96 hexadecimal digits in lower case")
+    return frozenset(digests)
 
 
 _NAMES = {str: "string", bool: "true or false", list: "list"}
