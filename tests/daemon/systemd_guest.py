@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from livefw.activation.history.journal import Activation
 
 TOLD_ON = "/dev/ttyS1"
-PATIENCE_S = 240.0
+PATIENCE_S = 480.0
 """How long anything may take before a check gives up; an emulated CPU is twenty times slower than a real one."""
 _EACH_S = 0.25
 SERVICE = "livefwd.service"
