@@ -241,13 +241,15 @@ _DEEPEST = 16
 """Levels of nesting at most, because readers recurse. Our rows have four."""
 _LARGEST = 2**63
 """Our numbers are smaller, and few programs read larger ones."""
+_ALWAYS_PLAIN = frozenset((str, bool, type(None)))
+"""Nearly all values are, and each row of a history is read again by every activation: no call is made for these."""
 
 
 def _is_plain(value: Any, depth: int = _DEEPEST) -> bool:
     """Whether the value can be written as JSON that every program reads: RFC 8259 has no infinity and no NaN."""
     if isinstance(value, list | dict):
         inner = value.values() if isinstance(value, dict) else value
-        return depth > 0 and all(_is_plain(each, depth - 1) for each in inner)
+        return depth > 0 and all(type(each) in _ALWAYS_PLAIN or _is_plain(each, depth - 1) for each in inner)
     return not isinstance(value, int | float) or -_LARGEST <= value < _LARGEST
 
 
@@ -314,6 +316,13 @@ def _body(text: Any) -> tuple[dict[str, Any], str]:
         facts = None
     if not isinstance(facts, dict):
         return {}, "its facts cannot be read"
-    wrong = [name for name, value in facts.items() if not (_is_plain(value) and _SHAPES.get(name, _is_plain)(value))]
+    wrong = [name for name, value in facts.items() if not _is_reliable(name, value)]
+    if not wrong:
+        return facts, ""
     kept = {name: value for name, value in facts.items() if name not in wrong}
-    return kept, f"its {', '.join(wrong)} makes no sense" if wrong else ""
+    return kept, f"its {', '.join(wrong)} makes no sense"
+
+
+def _is_reliable(name: str, value: Any) -> bool:
+    shape = _SHAPES.get(name)
+    return (type(value) in _ALWAYS_PLAIN or _is_plain(value)) and (shape is None or shape(value))
