@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# All trees made by hand, and half of the time random histories with a fresh seed, and what was told of them against what
-# really took over; once, how long that takes, the driver of dkms under load, against its model, and below livefw with each
+# All trees made by hand, each fault on each machine, and half of the time random histories with a fresh seed, and what
+# was told of them against what really took over; once, how long that takes, the driver of dkms under load, against its model, and below livefw with each
 # fault; then property tests with fresh random data and mounted machines, over and over: soak.sh PYTHON MINUTES JOBS [PYTEST-ARGUMENT...]
 # Stops at the first round that fails, or after the round during which the time is up. LIVEFW_SEED repeats a seed.
 set -eu
@@ -15,7 +15,8 @@ LIVEFW_SOAK=$((30 * minutes))
 LIVEFW_PARTS=$(nproc)
 export LIVEFW_SEED LIVEFW_SOAK LIVEFW_PARTS
 echo "soak: seed $LIVEFW_SEED: random histories for $LIVEFW_SOAK seconds"
-"$python" -m pytest -q -n "$LIVEFW_PARTS" -o faulthandler_timeout=0 tests/truth/test_hand_made.py tests/truth/test_random.py
+"$python" -m pytest -q -n "$LIVEFW_PARTS" -o faulthandler_timeout=0 \
+    tests/truth/test_hand_made.py tests/truth/test_histories.py tests/truth/test_settled.py tests/truth/test_random.py
 unset LIVEFW_SOAK LIVEFW_PARTS
 echo "soak: the driver of dkms, in Debian's kernel and in one that watches it"
 "$python" -m pytest -q -o faulthandler_timeout=0 tests/qemu/soak_module.py tests/qemu/soak_kexec.py

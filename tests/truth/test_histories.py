@@ -2,6 +2,8 @@
 """Every driver version, every kind of firmware and every fault, once, through the engine; nothing untrue may be told.
 
 What the outcome is measured against is what really took over (`MemoryPlatform.commits`), and that nothing is dead.
+`make test` has each driver on each firmware, with each fault for ever, once and twice, on one of three machines in
+turn; `make soak` on each.
 """
 
 from collections.abc import Iterator
@@ -15,7 +17,7 @@ from livefw.machine.faults import FAULTS, FaultSite
 from livefw.machine.files import MachineFiles
 
 from .conftest import Tally
-from .world import MEETINGS, NOT_TOLD, RMM_GUID, SCP_GUID, Fault, History, Setup, Told, Turn, play
+from .world import MEETINGS, NOT_TOLD, RMM_GUID, SCP_GUID, Fault, History, Setup, Told, Turn, in_turn, play
 
 PLACES = {"rmm of fvp": ("fvp", RMM_GUID), "rmm of vera": ("vera", RMM_GUID), "scp of vera": ("vera", SCP_GUID)}
 LIE_OF_THE_FIRMWARE = ("secondary-refuses",)
@@ -37,7 +39,7 @@ CASES = [(*meeting, place) for meeting in MEETINGS for place in PLACES]
 def test_nothing_untrue_is_told(firmware: str, driver: str, place: str, tmp_path: Path, tally: Tally) -> None:
     platform, component = PLACES[place]
     untrue: list[tuple[str, History, Told]] = []
-    for injected in faults():
+    for injected in in_turn([*faults()], (firmware, driver), [*PLACES].index(place), of=len(PLACES)):
         history = History(Setup(platform, driver, firmware), (Turn(component, faults=injected),))
         for told in play(history, tmp_path):
             tally(firmware, injected[0].name if injected else "", told)

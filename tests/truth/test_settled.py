@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An engine dies at each point, under each fault, and the next one settles what it left: nothing untrue is told."""
+"""An engine dies at each point, under each fault, and the next one settles what it left: nothing untrue is told.
+
+`make test` has each driver on each firmware, with each fault and each point, on one of two components in turn; `make
+soak` on both.
+"""
 
 from itertools import product
 from pathlib import Path
@@ -10,11 +14,13 @@ from livefw.activation.engine import Point
 from livefw.machine.faults import FAULTS
 
 from .conftest import Tally
-from .world import MEETINGS, NOT_TOLD, RMM_GUID, SCP_GUID, Fault, History, Setup, Told, Turn, play
+from .world import MEETINGS, NOT_TOLD, RMM_GUID, SCP_GUID, Fault, History, Setup, Told, Turn, in_turn, play
 
 DEATHS = (Point.INTENDED, Point.ASKED, Point.JUDGED, Point.RECORDED)
 """Before the first nothing is written; what lies between two of them leaves the same behind."""
-CASES = [(*meeting, guid) for meeting in MEETINGS for guid in (RMM_GUID, SCP_GUID)]
+COMPONENTS = (RMM_GUID, SCP_GUID)
+CASES = [(*meeting, guid) for meeting in MEETINGS for guid in COMPONENTS]
+ENDS = [*product((None, *FAULTS), DEATHS)]
 
 
 @pytest.mark.parametrize(("firmware", "driver", "component"), CASES, ids=["-".join(case) for case in CASES])
@@ -23,7 +29,7 @@ def test_what_a_dead_engine_left_is_settled_truly(
 ) -> None:
     untrue: list[tuple[str, History, Told]] = []
     settled = 0
-    for name, dies_at in product((None, *FAULTS), DEATHS):
+    for name, dies_at in in_turn(ENDS, (firmware, driver), COMPONENTS.index(component), of=len(COMPONENTS)):
         times = None if name and name.startswith("endless") else 1  # once is not endless
         turn = Turn(component, faults=(Fault(name, times),) if name else (), dies_at=dies_at)
         history = History(Setup("vera", driver, firmware), (turn,))

@@ -4,10 +4,13 @@
 True is what `MemoryPlatform.commits` says: what really took over, which no program on such a machine could ask for.
 """
 
-from collections.abc import Coroutine, Iterator
+import os
+from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from random import Random
+from typing import Any, NamedTuple, TypeVar
 
 from livefw.abi.guid import RMM
 from livefw.abi.lfa import Function
@@ -34,6 +37,7 @@ from livefw.machine.host import VirtualRunner
 from livefw.machine.machine import Machine
 from livefw.providers.registry import providers
 
+T = TypeVar("T")
 RMM_GUID = str(RMM.guid)
 SCP_GUID = "65922703-2f74-e644-8dff-579ac1ff0610"
 STAGED = "7.7"
@@ -55,6 +59,18 @@ MEETINGS = [
     if not version.own or firmware == "tells all"
 ]
 """Each posted driver on each firmware. That of dkms/ costs as much, and stands or falls with one: its code is ours."""
+
+
+def in_turn(items: Sequence[T], meeting: tuple[str, str], place: int, *, of: int) -> Sequence[T]:
+    """What of it is played at one of ``of`` places: all in `make soak`, and else a share that no other place has.
+
+    Each item is so played once with each meeting, and at each place with some of them; always the same.
+    """
+    if "LIVEFW_SOAK" in os.environ:
+        return items
+    return Random("/".join(meeting)).sample(items, len(items))[place::of]
+
+
 TELLS_VERSIONS = ("tells all", "never clears")
 NOBODY_LIVES = ("hang", "reset")
 """Faults after which nobody is left who could look: the kernel waits for ever, or is dead."""
@@ -81,6 +97,7 @@ class Setup(NamedTuple):
     firmware: str = "tells all"
     together: bool = True
 
+    @cache  # noqa: B019 - of some hundred setups, each of which is played hundreds of times
     def config(self) -> MachineConfig:
         """Its description."""
         agent, clears = FIRMWARE[self.firmware]
@@ -329,7 +346,8 @@ class World:
         """The row that ends the intent of this turn."""
         journal = Journal.open_to_read(self.paths.state)
         assert journal
-        entries = [e for e in journal.rows() if e.activation == self._intent and e.kind is RowKind.OUTCOME]
+        newest = journal.recent(f"lfa:{self.turn.component}", RowKind.OUTCOME, limit=2)  # a second one would be wrong
+        entries = [entry for entry in newest if entry.activation == self._intent]
         journal.close()
         assert len(entries) <= 1
         return entries[0] if entries else None
