@@ -34,7 +34,7 @@ from livefw.activation.policy.reader import SettingsError
 from livefw.activation.policy.window import Window
 from livefw.errors import UsageError
 from livefw.files.host import HostFiles
-from livefw.providers.base import Component, Cost, Reason, Rendezvous, Version
+from livefw.providers.base import Component, Cost, Reading, Reason, Rendezvous, Version
 from livefw.providers.component import RestartScope
 
 RMM = "6c0762a6-12f2-4b56-92cb-ba8f633606d9"
@@ -48,6 +48,7 @@ COMPONENT = Component(
     pending_version=Version("1.10", (1, 10)),
     cost=Cost(Rendezvous.REQUIRED, resets_cpu=False),
 )
+HOT = COMPONENT._replace(readings=((Reading.TEMPERATURE, 71),))
 OTHER = COMPONENT._replace(id="47d4086d-4cfe-9846-9b95-2950cbbd5a00", name="BL31")
 
 
@@ -77,6 +78,14 @@ BAD: list[tuple[str, dict[str, str], str, dict[str, Any]]] = [
     ("policy", {}, "allow = ['tdx:*']", {}),
     ("pinned", {}, "[component.'*']\npin = '1.9'", {}),
     ("pinned", {}, "[component.'*']\npin = '1.9'", {"component": COMPONENT._replace(pending_version=None)}),
+    ("forbidden", {}, "[[forbid]]\ncomponent = 'tf-*'\nfrom = '1.9'\nto = '1.1*'\nbecause = 'it hangs'", {}),
+    ("pause", {}, "[limits]\npause = 1", {"component": COMPONENT._replace(readings=((Reading.PAUSE, 1.1),))}),
+    ("pause", {}, "", {"component": COMPONENT._replace(readings=((Reading.PAUSE, 31.0),))}),
+    ("temperature", {}, "[limits]\ntemperature = 70", {"component": HOT}),
+    ("temperature", {}, "", {"component": COMPONENT._replace(hazards=(Reason("temperature", "too hot"),))}),
+    ("wear", {}, "", {"component": COMPONENT._replace(readings=((Reading.WEAR, 101),))}),
+    ("requests", {}, "[limits]\nrequests = 8", {"component": COMPONENT._replace(readings=((Reading.REQUESTS, 9),))}),
+    ("kin", {}, "", {"kin_failure": "the last attempt on another one of its kind failed"}),
     ("settings-match", {}, "", {"unmatched": (UnmatchedPattern("deny", "tf-rm"), UnmatchedPattern("allow", "x"))}),
     ("busy", {}, "", {"holder": LockHolder(1, "lfa:x", "root", 0)}),
     ("settings-hold", {}, "", {"unmet": (Reason("setting-refused", "it could not be set"),)}),
@@ -172,9 +181,18 @@ def test_what_has_no_name_is_told_by_what_it_has(tmp_path: Path, name: str) -> N
     assert hint in problem.hint
 
 
+COOL = COMPONENT._replace(
+    readings=((Reading.PAUSE, 30.0), (Reading.TEMPERATURE, 70), (Reading.WEAR, 100), (Reading.REQUESTS, 10_000))
+)
 GOOD: list[tuple[dict[str, str], str, dict[str, Any]]] = [
     ({}, "", {}),
     ({}, "[component.'*']\npin = '1.10'", {}),
+    ({}, "[limits]\ntemperature = 70", {"component": COOL}),
+    ({}, "[limits]\nrequests = 8", {}),  # a device that does not report it
+    ({}, "[[forbid]]\ncomponent = 'tf-*'\nfrom = '1.8'", {}),
+    ({}, "[[forbid]]\ncomponent = 'tf-*'\nto = '1.1'", {}),
+    ({}, "[[forbid]]\ncomponent = 'bl31'", {}),
+    ({}, "[[forbid]]\ncomponent = '*'", {"component": COMPONENT._replace(pending_version=None)}),
     ({}, f"[[order]]\nfirst='{OTHER.key}'\nthen='TF-RMM'", {"waiting": (COMPONENT,)}),
     ({}, "[[window]]\nfrom='11:00'\nto='13:00'\nzone='UTC'", {}),
     ({"proc/loadavg": "3.9 1 1 1/1 1\n"}, "[limits]\nload = 1.0", {}),
@@ -239,6 +257,13 @@ def test_what_is_never_to_be_ignored_is_not(tmp_path: Path, check: Any) -> None:
     with pytest.raises(UsageError, match="cannot be ignored here: never-ignore"):
         require_ignorable(["hook:other", check.name], found.policy)
     require_ignorable(["hook:other"], found.policy)
+
+
+def test_a_step_that_is_forbidden_is_not_staged_either() -> None:
+    policy = parse(b"[[forbid]]\ncomponent = '*'\nto = '1.8'\nbecause = 'it hangs'")
+    (problem,) = examine_staging(COMPONENT._replace(current_version=None), Version("1.8", (1, 8)), policy)
+    assert (problem.check, problem.weight, problem.stops) == ("forbidden", Weight.FATAL, True)
+    assert problem.text == "the settings forbid this step, from * to 1.8: it hangs"
 
 
 def test_what_is_never_to_be_ignored_is_not_while_staging() -> None:

@@ -50,6 +50,16 @@ seal = "/etc/livefw/seal.key"
 [limits]
 load = 1.5
 seconds = 30
+pause = 2.5
+temperature = 70
+wear = 90
+requests = 64
+recovery = 120
+[[forbid]]
+component = "nvme:*"
+from = "1.*"
+to = "3.*"
+because = "the maker's note 7"
 [measure]
 enabled = false
 cpus = 8
@@ -85,7 +95,8 @@ components = ["tf-rmm"]
 
 def test_a_full_file_is_read() -> None:
     found = parse(FULL.encode())
-    assert found.limits == (1.5, 30.0)
+    assert found.limits == (1.5, 30.0, 2.5, 70.0, 90.0, 64.0, 120.0)
+    assert found.forbid == (("nvme:*", "1.*", "3.*", "the maker's note 7"),)
     assert found.measure == (False, 8, 0.1, "sampler")
     assert (found.images, found.image_keys, found.signed_images) == ("/srv/firmware", "/srv/keys", True)
     assert found.window == (Window(frozenset({5, 6}), 22 * 60, 4 * 60, ZoneInfo("Europe/Berlin")),)

@@ -53,6 +53,8 @@ VALUES = {
         (*NO_TEXT, '""', '"24:00"', '"23:60"', '"9:30"', '"09:3"', '"0930"', '"09.30"', '"-1:00"', '"09:30:00"'),
     ),
     "time zone": Values(('"UTC"', '"Europe/Berlin"'), (*NO_TEXT, '""', '"Berlin"', '"/etc/localtime"', '"../UTC"')),
+    "version pattern": Values(('"*"', '"1.[0-4]*"'), (*NO_TEXT, '""', '" "', '"["', '"a\\u0000b"')),
+    "text": Values(('""', '"the maker\'s note 7"'), (*NO_TEXT, '"a\\u0000b"', '"a\\nb"')),
     "version": Values(('"1"', '"1.4-rc1"'), (*NO_TEXT, '""')),
     "switches": Values(("{}", "{auto_activate = true}"), ("1", '"x"', "[]", "{a = 1}", '{a = "true"}')),
     "component": Values(
@@ -65,6 +67,7 @@ ROWS = {row.path: row.kind for row in reader.rows(KEYS)}
 NEEDED = {
     "window[]": {"from": '"22:00"', "to": '"23:00"'},
     "order[]": {"first": '"a"', "then": '"b"'},
+    "forbid[]": {"component": '"a"'},
     "link[]": {"component": '"a"', "bmc": '"b"', "member": '"c"'},
 }
 

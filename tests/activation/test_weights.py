@@ -135,6 +135,7 @@ NO_AUTHORITY = [FaultRequest(name="auth-error", component=RMM, times=1)]
 CASES = (
     Case("policy", True, False, settings("deny = ['tf-rmm']")),
     Case("pinned", True, False, settings("[component.tf-rmm]\npin = '1.7'")),
+    Case("forbidden", True, False, settings("[[forbid]]\ncomponent = 'tf-rmm'")),
     Case("settings-match", True, False, settings("strict = true\ndeny = ['no-such-name']"), words=()),
     Case("permission", True, False, settings("", privileged=False)),
     Case("not-pending", True, False, activated),  # a reason of the mechanism itself
@@ -187,10 +188,10 @@ BUSY = "busy"
 
 BEHIND_A_BMC = "device-restart"
 """No component of the machine itself restarts a device: tests/redfish/test_vendors.py has its situation."""
-OF_A_DEVICE = {"health", "boot", "in-use", "shared"}
-"""Nothing depends on firmware of the CPUs alone: tests/nvme/test_uses.py has their situations."""
 OF_A_MODULE = {"attestation"}
 """Nothing of an LFA component is on a list of relying parties: tests/tdx/test_attestation.py has its situation."""
+OF_A_DEVICE = {"health", "boot", "in-use", "shared", "pause", "temperature", "wear", "requests", "kin"}
+"""Nothing depends on firmware of the CPUs alone: tests/nvme has their situations."""
 OF_AN_IMAGE = {"requirements", "signature", "signed"}
 """What is pending is activated without its archive: tests/activation/test_stage.py has archives."""
 

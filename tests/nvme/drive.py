@@ -97,6 +97,10 @@ class Machine:
         above = f"/sys/devices/virtual/block/{holder}"
         self.files.links[f"{path}/holders/{holder}"] = f"../../{holder}"
         self.files.links[f"/sys/class/block/{holder}"] = f"../../devices/virtual/block/{holder}"
+        member = path.rpartition("/")[2]
+        self.files.links[f"{above}/slaves/{member}"] = f"../../{member}"
+        if "md__level" in texts:
+            self.files.tree[f"{above}/md/dev-{member}/state"] = b"in_sync\n"
         for name, text in {"dev": f"9:{holder[2:].strip('-')}", **texts}.items():
             self.files.tree[f"{above}/{name.replace('__', '/')}"] = f"{text}\n".encode()
         return above

@@ -196,6 +196,12 @@ UNSIGNED = {"signed"}
 CHECKED = (
     Checked("policy", ignorable=False, settings='deny = ["redfish:*"]'),
     Checked("pinned", ignorable=False, settings='[component."redfish:*"]\npin = "1.4"', package=archive("1.9.0")),
+    Checked(
+        "forbidden",
+        ignorable=False,
+        settings='[[forbid]]\ncomponent = "redfish:*"\nto = "1.9*"',
+        package=archive("1.9.0"),
+    ),
     Checked("permission", ignorable=False, privileged=False),
     Checked("downgrade", ignorable=True, package=archive("1.1.0")),
     Checked("requirements", ignorable=True, package=for_another_model("1.9.0")),

@@ -14,7 +14,7 @@ from livefw.activation.outcome import Outcome
 from livefw.activation.verdict.evidence import Boot, Evidence, Moved, ObservedReply, Pending, moved, of_attempt
 from livefw.activation.verdict.judgement import judge, row_for
 from livefw.activation.verdict.table import ACCEPTED_UNCONFIRMED, TABLE, UNCONFIRMED, VerdictRow
-from livefw.providers.base import Claim, Component, Cost, Flag, Measured, Reason, Reply, Trust, Version, Witness
+from livefw.providers.base import Claim, Component, Cost, Course, Flag, Measured, Reason, Reply, Trust, Version, Witness
 
 ANOTHER_RUNS = {Moved.ARRIVED, Moved.CHANGED, Moved.ASTRAY}
 NOT_ASKED = {ObservedReply.REFUSED, ObservedReply.DECLINED}
@@ -23,13 +23,20 @@ NOTHING_DONE = {Outcome.FAILED, Outcome.REFUSED, Outcome.CANCELLED}
 
 VALUES: tuple[list[Any], ...] = (
     *(list(kind) for kind in (Boot, Moved, Measured, Pending, Flag, Witness)),
-    *([True, False], list(ObservedReply), list(Trust), [False, True]),
+    *([True, False], list(ObservedReply), list(Trust), [False, True], [Course.CLEAN]),
 )
-"""The values of each piece of evidence."""
+"""The values of each piece of evidence; the course of a device matters only to the rows that name it (`_named`)."""
+
+
+def _named(row: VerdictRow) -> list[list[Any]]:
+    """What a row allows of each piece; all values where it says nothing."""
+    return [sorted(getattr(row, name)) or values for name, values in zip(Evidence._fields, VALUES, strict=True)]
 
 
 def cells() -> Iterator[Evidence]:
-    return (Evidence(*pieces) for pieces in product(*VALUES))
+    """Every cell in which the course may decide, and every other one with a course that is clean."""
+    for allowed in (VALUES, *(_named(row) for row in TABLE if row.course)):
+        yield from (Evidence(*pieces) for pieces in product(*allowed))
 
 
 def _arrived(seen: Evidence) -> bool:
@@ -152,6 +159,19 @@ ROWS = [
     ({"moved": Moved.ARRIVED, "contradicted": True}, U, "inventory-contradicts"),
     ({"answer": ObservedReply.FAILED, "moved": Moved.STALE, "contradicted": True}, U, "inventory-contradicts"),
     ({"answer": ObservedReply.REFUSED, "contradicted": True}, R, "refused"),
+    # a drive is read-only afterwards, was reset by the kernel, took longer than its MTFA, or failed Identify meanwhile
+    ({"moved": Moved.ARRIVED, "course": Course.DAMAGED}, A, "arrived-with-damage"),
+    ({"moved": Moved.ARRIVED, "course": Course.RESET}, A, "arrived-by-reset"),
+    ({"moved": Moved.ARRIVED, "course": Course.LATE}, A, "arrived-late"),
+    ({"moved": Moved.ARRIVED, "course": Course.SILENT}, A, "arrived-after-silence"),
+    ({"moved": Moved.STALE, "trust": Trust.DOUBTFUL, "course": Course.DAMAGED}, F, "false-success"),
+    # ceph-cm-ansible#866: the drive left PCIe for good, or its engine died and the drive is gone
+    *(
+        ({"answer": said, "pending": gone, "witness": Witness.FAILED, "course": Course.GONE}, F, "device-gone")
+        for said in (ObservedReply.FAILED, ObservedReply.UNHEARD)
+        for gone in (Pending.VANISHED, Pending.UNREADABLE)
+    ),
+    ({"answer": ObservedReply.REFUSED, "pending": Pending.VANISHED, "course": Course.GONE}, R, "refused"),
     # failures
     ({"answer": ObservedReply.FAILED, "moved": Moved.STALE, "witness": Witness.FAILED}, F, "failed"),
     ({"answer": ObservedReply.FAILED, "witness": Witness.FAILED}, F, "failed"),
@@ -250,6 +270,4 @@ def test_what_nothing_confirms_is_believed_only_where_the_settings_say_so() -> N
 
 def _first(row: VerdictRow) -> Evidence:
     """A cell that the row decides, among those that its sets allow."""
-    pieces = zip(Evidence._fields, VALUES, strict=True)
-    allowed: list[list[Any]] = [sorted(getattr(row, name)) or values for name, values in pieces]
-    return next(seen for seen in (Evidence(*each) for each in product(*allowed)) if row_for(seen) is row)
+    return next(seen for seen in (Evidence(*each) for each in product(*_named(row))) if row_for(seen) is row)

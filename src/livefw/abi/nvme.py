@@ -205,6 +205,8 @@ class ControllerIdentity(NamedTuple):
     fwug: int
     cmic: int
     subnqn: str
+    wctemp: int = 0
+    """Temperature in kelvin from which the drive is too hot; 0 for not reported."""
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
@@ -214,7 +216,7 @@ class ControllerIdentity(NamedTuple):
         (cntlid,) = struct.unpack_from("<H", data, 78)
         (oaes,) = struct.unpack_from("<I", data, 92)
         (oacs,) = struct.unpack_from("<H", data, 256)
-        (mtfa,) = struct.unpack_from("<H", data, 270)
+        wctemp, _, mtfa = struct.unpack_from("<HHH", data, 266)
         return cls(
             vendor=vendor,
             serial=text_of(data[4:24]),
@@ -229,6 +231,7 @@ class ControllerIdentity(NamedTuple):
             fwug=data[319],
             cmic=data[76],
             subnqn=text_of(data[768:1024]),
+            wctemp=wctemp,
         )
 
     def encode(self) -> bytearray:
@@ -240,7 +243,7 @@ class ControllerIdentity(NamedTuple):
         struct.pack_into("<I", data, 92, self.oaes)
         struct.pack_into("<H", data, 256, self.oacs)
         data[260], data[319] = self.frmw, self.fwug
-        struct.pack_into("<H", data, 270, self.mtfa)
+        struct.pack_into("<HHH", data, 266, self.wctemp, 0, self.mtfa)
         data[768:1024] = self.subnqn.encode().ljust(256, b"\0")
         return data
 

@@ -270,6 +270,7 @@ class Engine:
             past=past,
             named=request.words is not None and not request.automatic,
             last_failure=lambda key: row_bodies.last_failure(history, key) if history else "",
+            kin_failure=lambda component: row_bodies.kin_failure(history, component) if history else "",
             lasting=lambda component: aftermath.lasting(history, component, boot_id) if history else None,
             doubt=partial(_in_doubt, aftermath.latest(history, boot_id) if held is None else held),
             unmet=blocking_settings(host.policy, {}),

@@ -90,6 +90,7 @@ class PlanContext(NamedTuple):
     named: bool = True
     """Whether the user named the components, and did not leave the choice to the policy."""
     last_failure: Callable[[str], str] = lambda _: ""
+    kin_failure: Callable[[Component], str] = lambda _: ""
     lasting: Callable[[Component], Reason | None] = lambda _: None
     doubt: Callable[[Candidate, Inventory], Reason | None] = lambda _, __: None
     unmet: Callable[[Candidate], tuple[Reason, ...]] = lambda _: ()
@@ -186,6 +187,7 @@ def examine(
         waiting=waiting,
         usual_s=past.usual.worst_s if past and past.usual else None,
         last_failure=scene.last_failure(component.key),
+        kin_failure=scene.kin_failure(component),
         lasting=scene.lasting(component),
         doubt=scene.doubt(candidate, found),
         unmet=scene.unmet(candidate),

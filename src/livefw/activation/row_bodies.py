@@ -11,7 +11,7 @@ from livefw.activation.actor import Actor
 from livefw.activation.aftermath import Aftermath
 from livefw.activation.checks.table import Problem
 from livefw.activation.history.cache import RowSource
-from livefw.activation.history.journal import RowKind
+from livefw.activation.history.journal import HistoryRow, RowKind
 from livefw.activation.images.target import StagingRequest as StagingWish
 from livefw.activation.images.target import StagingTarget
 from livefw.activation.inventory.versions import are_alien, of_image, reliable_text
@@ -19,7 +19,7 @@ from livefw.activation.measure.meter import Measurement
 from livefw.activation.outcome import Outcome, Result
 from livefw.activation.plan import PastAttempts, SettingChange, usual
 from livefw.activation.verdict.judgement import Verdict
-from livefw.activation.verdict.table import ACCEPTED_UNCONFIRMED
+from livefw.activation.verdict.table import ACCEPTED_UNCONFIRMED, DAMAGED
 from livefw.providers.base import Component, Cost, Measured, Memory, Reason
 
 _LISTED = 256
@@ -29,6 +29,8 @@ _LOG_LINE = 500
 """Bounds of the kernel log excerpt: firmware can make a driver log without end."""
 _EARLIER = 20
 """Earlier activations that an estimate uses; older ones are those of another firmware."""
+_KIN = 1024
+"""Components of one kind whose last attempts are read at most."""
 _ATTEMPTS = 500
 """Earlier attempts that are read at most."""
 
@@ -256,14 +258,36 @@ def past_attempts(journal: RowSource, component: str) -> PastAttempts:
 
 def last_failure(journal: RowSource, component: str) -> str:
     """How and when the last attempt on a component ended if it failed or its outcome is unknown; else empty."""
-    for entry in journal.recent(component, RowKind.OUTCOME, limit=1):
-        outcome, moment = entry.body.get("outcome"), datetime.fromtimestamp(entry.time_ns / 1e9).astimezone()
-        if outcome in (Outcome.FAILED, Outcome.UNKNOWN):
-            ended = "failed" if outcome == Outcome.FAILED else "has an unknown outcome"
-            code = entry.body.get("firmware_code")
-            why = f": {text}" if isinstance(text := entry.body.get("text"), str) and text else ""
-            return f"the last attempt here {ended}{f' ({code})' if code else ''}, {moment:%Y-%m-%d %H:%M}{why}"
-    return ""
+    return next((_failure("here", entry) for entry in journal.recent(component, RowKind.OUTCOME, limit=1)), "")
+
+
+def kin_failure(journal: RowSource, component: Component) -> str:
+    """The same of the last attempt on any component of its kind, if that was another one than this.
+
+    One that is gone since counts, too: that may be because of the attempt.
+    """
+    kin = [key for key in journal.components() if key.startswith(component.kin)] if component.kin else []
+    last = [entry for key in kin[-_KIN:] for entry in journal.recent(key, RowKind.OUTCOME, limit=1)]
+    newest = max(last, key=lambda entry: entry.time_ns, default=None)
+    if newest is None or newest.component == component.key:
+        return ""
+    return _failure(f"on another one of its kind, {newest.component},", newest)
+
+
+def _failure(where: str, entry: HistoryRow) -> str:
+    """How and when an attempt ended if it failed, left damage, or has an unknown outcome; else empty."""
+    outcome, moment = entry.body.get("outcome"), datetime.fromtimestamp(entry.time_ns / 1e9).astimezone()
+    ended = (
+        "left damage" if entry.body.get("code") == DAMAGED else _ENDED.get(outcome if isinstance(outcome, str) else "")
+    )
+    if not ended:
+        return ""
+    code = entry.body.get("firmware_code")
+    why = f": {text}" if isinstance(text := entry.body.get("text"), str) and text else ""
+    return f"the last attempt {where} {ended}{f' ({code})' if code else ''}, {moment:%Y-%m-%d %H:%M}{why}"
+
+
+_ENDED: dict[str, str] = {Outcome.FAILED: "failed", Outcome.UNKNOWN: "has an unknown outcome"}
 
 
 def excerpt(lines: Sequence[str]) -> list[str]:

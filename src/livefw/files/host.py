@@ -160,6 +160,11 @@ class HostFiles:
 
         return ChildCalls(lambda: self._open(path, os.O_RDWR), calls)
 
+    @property
+    def is_own(self) -> bool:
+        """Whether it is the whole machine that this process runs on, so that its programs tell of the same machine."""
+        return os.path.realpath(self._path) == "/"
+
     def trusted(self, path: str, limit: int = 4096, *, private: bool = False) -> bytes:
         """See `Files`. Opened by its whole path: who can change a directory above the root can change it too."""
         whole = f"{os.path.realpath(self._path).rstrip('/')}/{'/'.join(_parts(path))}"

@@ -16,6 +16,7 @@ from livefw.providers.component import (
     Discovery,
     Flag,
     LinkedWay,
+    Reading,
     Reason,
     Rendezvous,
     RestartScope,
@@ -29,6 +30,7 @@ __all__ = [
     "Claim",
     "Component",
     "Cost",
+    "Course",
     "Discovery",
     "Finding",
     "Flag",
@@ -47,6 +49,7 @@ __all__ = [
     "Phase",
     "Progress",
     "Provider",
+    "Reading",
     "Reason",
     "Rendezvous",
     "Reply",
@@ -130,6 +133,23 @@ class Measured(StrEnum):
     UNCHANGED = "unchanged"
 
 
+class Course(StrEnum):
+    """How a device itself came through an activation, as something besides its answer shows it; the worst counts."""
+
+    CLEAN = "clean"
+    """Nothing is known of any trouble."""
+    SILENT = "silent"
+    """It did not answer meanwhile, or as if it were another one."""
+    LATE = "late"
+    """It took longer than it says that it takes."""
+    RESET = "reset"
+    """The kernel reset it in the middle."""
+    DAMAGED = "damaged"
+    """It has reported a fault of its own since."""
+    GONE = "gone"
+    """It has left the machine, or answers nothing any more."""
+
+
 class Claim(NamedTuple):
     """All that the mechanism let out about one request.
 
@@ -139,7 +159,7 @@ class Claim(NamedTuple):
     until the machine is started anew; a further attempt before that is useless or worse. ``attested`` tells of the
     measurements behind ``measured``, where they are not in the log. ``holds`` is what the mechanism calls an image that
     it holds and does not show as pending: the history keeps it, `Held` gives it back. ``warning`` is what it warned of
-    beside its answer, whatever that is worth.
+    beside its answer, whatever that is worth. ``course`` is how the device came through it.
     """
 
     reply: Reply
@@ -157,14 +177,15 @@ class Claim(NamedTuple):
     attested: str = ""
     holds: str = ""
     warning: str = ""
+    course: Course = Course.CLEAN
 
 
 class Memory(NamedTuple):
     """What the mechanism's own record (a log, for instance) tells of requests on one component since a mark.
 
     ``complete``: had a request been made and ended since, the record would show it. ``by_restart``: a restart of this
-    machine brings a pending image in as well. ``lasting`` as in `Claim`. ``listed_anew``: the mechanism has read its
-    list of components anew.
+    machine brings a pending image in as well. ``lasting`` and ``course`` as in `Claim`. ``listed_anew``: the mechanism
+    has read its list of components anew.
     """
 
     witness: Witness = Witness.NONE
@@ -174,6 +195,7 @@ class Memory(NamedTuple):
     by_restart: bool = True
     lasting: Reason | None = None
     listed_anew: bool = False
+    course: Course = Course.CLEAN
 
 
 class Phase(StrEnum):

@@ -55,6 +55,19 @@ class Flag(StrEnum):
     """There is no flag: what is pending follows from the images that lie there."""
 
 
+class Reading(StrEnum):
+    """A figure of a device that a site may limit."""
+
+    PAUSE = "pause"
+    """Seconds that it may stand still, by its own word."""
+    TEMPERATURE = "temperature"
+    """Degrees Celsius."""
+    WEAR = "wear"
+    """Per cent of its rated life that are used; may be above 100."""
+    REQUESTS = "requests"
+    """I/O requests in flight."""
+
+
 class RestartScope(StrEnum):
     """What restarts when firmware takes effect that does not run on the CPUs of this machine."""
 
@@ -177,7 +190,8 @@ class Component(NamedTuple):
     by that way, and it is activated by this one. ``hazards`` are what depends on it or endangers it: each has the name
     of a check that fails because of it, and that a user may ignore. ``models`` are names by which archives of the LVFS
     mean all components of its kind; fwupd derives GUIDs from them. ``attestation`` is what relying parties see of it;
-    None where that does not follow from its images.
+    None where that does not follow from its images. ``kin`` is what the keys of all components of its kind begin with,
+    empty where that says nothing. ``readings`` are figures that a site may limit.
     """
 
     provider: str
@@ -206,6 +220,8 @@ class Component(NamedTuple):
     hazards: tuple[Reason, ...] = ()
     models: tuple[str, ...] = ()
     attestation: AttestedValue | None = None
+    kin: str = ""
+    readings: tuple[tuple[Reading, float], ...] = ()
 
     @property
     def label(self) -> str:

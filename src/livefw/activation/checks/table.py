@@ -18,7 +18,7 @@ from livefw.activation.policy import window
 from livefw.activation.policy.document import FILE, Policy
 from livefw.activation.policy.reader import SettingsError
 from livefw.errors import UsageError
-from livefw.providers.base import Component, Reason, Rendezvous, RestartScope, Version
+from livefw.providers.base import Component, Reading, Reason, Rendezvous, RestartScope, Version
 
 
 class Weight(StrEnum):
@@ -62,10 +62,11 @@ class CheckContext(NamedTuple):
     """Everything that checks may use.
 
     ``waiting`` are the pending components that do not come before this one; ``usual_s`` is the longest duration of its
-    earlier activations; ``last_failure`` is how the last attempt ended if it failed; ``lasting`` is lasting damage by a
-    failure since the boot; ``doubt`` is why it may not be the component that its name says; ``holder`` is another
-    holder of the lock; ``unmatched`` are patterns without a match, if they are to block; ``unmet`` are settings that
-    differ from the policy; ``image`` is what there is against the image, where it is at hand.
+    earlier activations; ``last_failure`` is how the last attempt ended if it failed, and ``kin_failure`` the last one
+    on another of its kind; ``lasting`` is lasting damage by a failure since the boot; ``doubt`` is why it may not be
+    the component that its name says; ``holder`` is another holder of the lock; ``unmatched`` are patterns without a
+    match, if they are to block; ``unmet`` are settings that differ from the policy; ``image`` is what there is against
+    the image, where it is at hand.
     """
 
     component: Component
@@ -75,6 +76,7 @@ class CheckContext(NamedTuple):
     waiting: tuple[Component, ...] = ()
     usual_s: float | None = None
     last_failure: str = ""
+    kin_failure: str = ""
     lasting: Reason | None = None
     doubt: Reason | None = None
     holder: LockHolder | None = None
@@ -106,6 +108,11 @@ def _pinned(s: CheckContext) -> Found:
     pin, pending = s.policy.pin(s.component), s.component.pending_version
     if pin is not None and (pending is None or pending.text != pin):
         yield f"the policy requires version {pin}, not {pending.text if pending else 'an unreported version'}", ""
+
+
+def _forbidden(s: CheckContext) -> Found:
+    if rule := s.policy.forbidden(s.component):
+        yield f"the settings forbid this step, {rule}", "[[forbid]] in livefw.toml"
 
 
 def _settings_match(s: CheckContext) -> Found:
@@ -223,6 +230,30 @@ def _hazard(name: str) -> Callable[[CheckContext], Found]:
     return look
 
 
+_LIMITED = {
+    Reading.PAUSE: ("it may stand still for {value:g} s by its own word, and the limit is {limit:g} s", ""),
+    Reading.TEMPERATURE: ("it has {value:g} degrees C, and the limit is {limit:g}", "wait until it is cooler"),
+    Reading.WEAR: ("{value:g} % of its rated life are used, and the limit is {limit:g} %", "replace it"),
+    Reading.REQUESTS: (
+        "{value:g} I/O requests are in flight at it, and the limit is {limit:g}",
+        "wait until there are fewer",
+    ),
+}
+
+
+def _reading(which: Reading) -> Callable[[CheckContext], Found]:
+    """A figure of the device against the limit of the same name, and what the mechanism itself reports of it."""
+
+    def look(s: CheckContext) -> Found:
+        yield from _hazard(which)(s)
+        value, limit = dict(s.component.readings).get(which), getattr(s.policy.limits, which)
+        if value is not None and limit is not None and value > limit:
+            text, hint = _LIMITED[which]
+            yield text.format(value=value, limit=limit), hint or f"limits.{which} in livefw.toml"
+
+    return look
+
+
 def _hotplug(s: CheckContext) -> Found:
     if s.machine.moving:
         yield f"{_count(len(s.machine.moving), 'CPU')} coming or going: {_some(s.machine.moving)}", "try again"
@@ -270,6 +301,11 @@ def _last_attempt(s: CheckContext) -> Found:
         yield s.last_failure, "livefw history"
 
 
+def _kin(s: CheckContext) -> Found:
+    if s.kin_failure:
+        yield s.kin_failure, "livefw history"
+
+
 def _lockdown(s: CheckContext) -> Found:
     if s.machine.lockdown:
         yield f"the kernel is locked down ({s.machine.lockdown}); it may refuse", ""
@@ -286,6 +322,7 @@ def _by_kernel(s: CheckContext) -> Found:
 CHECKS = (
     Check("policy", Weight.FATAL, "the policy allows the component", _policy),
     Check("pinned", Weight.FATAL, "the pending version is the one that the policy pins", _pinned),
+    Check("forbidden", Weight.FATAL, "the policy does not forbid this step from version to version", _forbidden),
     Check("settings-match", Weight.FATAL, "with `strict`, every pattern matches a component", _settings_match),
     Check("busy", Weight.FATAL, "no other activation is running", _busy),
     Check("permission", Weight.FATAL, "the caller has the permission", _permission),
@@ -316,6 +353,11 @@ CHECKS = (
         "what attestation reports afterwards is on the allow-list of its mechanism, if there is one",
         _hazard("attestation"),
     ),
+    Check("pause", Weight.ERROR, "the device stands still no longer than the limit", _reading(Reading.PAUSE)),
+    Check("temperature", Weight.ERROR, "the device is not too hot", _reading(Reading.TEMPERATURE)),
+    Check("wear", Weight.ERROR, "the device is not worn out", _reading(Reading.WEAR)),
+    Check("requests", Weight.ERROR, "the device is not busy with I/O", _reading(Reading.REQUESTS)),
+    Check("kin", Weight.ERROR, "the last attempt on another one of its kind succeeded", _kin),
     Check("failed-this-boot", Weight.ERROR, "no failure since boot has left it dead", _failed_this_boot),
     Check("list-in-doubt", Weight.ERROR, "it is certain which component would be activated", _list_in_doubt),
     Check("signed", Weight.WARNING, "an archive is signed by a key that is here", _signed),
@@ -330,7 +372,9 @@ CHECKS = (
 """All checks of the engine, in the order in which problems are shown. Reasons of the provider come first and are
 fatal."""
 
-ON_STAGING = frozenset({"policy", "pinned", "permission", "downgrade", "requirements", "signature", "signed"})
+ON_STAGING = frozenset(
+    {"policy", "pinned", "forbidden", "permission", "downgrade", "requirements", "signature", "signed"}
+)
 """Checks that are also made when an image is staged: those that depend neither on the machine nor on the time."""
 _UNSEEN = MachineFacts(frozenset(), (), None, (), None, Guests(0, 0))
 

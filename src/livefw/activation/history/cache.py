@@ -27,6 +27,10 @@ class RowSource(Protocol):
         """See `Journal.latest`."""
         ...
 
+    def components(self) -> list[str]:
+        """See `Journal.components`."""
+        ...
+
 
 class _Stamp(NamedTuple):
     """What changes when the history changes, and when it was last written (wall clock, ns).
@@ -44,7 +48,7 @@ class HistoryCache:
     def __init__(self, *, wall_ns: Callable[[], int] = time.time_ns) -> None:
         self._wall_ns = wall_ns
         self._stamp: _Stamp | None = None
-        self._known: dict[tuple[str, RowKind, int], list[HistoryRow]] = {}
+        self._known = _Known({}, [])
 
     @contextmanager
     def of(self, directory: str, root: str) -> Iterator[RowSource | None]:
@@ -54,21 +58,28 @@ class HistoryCache:
             UsageError, TransportError, Damaged: as `Journal.open_to_read` does.
         """
         stamp = _stamp(directory)
-        if stamp is None or stamp != self._stamp or len(self._known) > _LIMIT:
-            self._known = {}
+        if stamp is None or stamp != self._stamp or len(self._known.rows) > _LIMIT:
+            self._known = _Known({}, [])
         at_rest = stamp is not None and stamp.written_ns < self._wall_ns() - _AT_REST_NS
         self._stamp = stamp if at_rest else None
         rows = _Remembered(directory, root, self._known)
         try:
-            yield rows if self._known or rows.journal() else None
+            yield rows if self._known.rows or rows.journal() else None
         finally:
             rows.close()
+
+
+class _Known(NamedTuple):
+    """Rows by component, kind and number, and the keys of all components once they were asked for."""
+
+    rows: dict[tuple[str, RowKind, int], list[HistoryRow]]
+    components: list[list[str]]
 
 
 class _Remembered:
     """Cached rows; the journal is opened for the first one that is not cached."""
 
-    def __init__(self, directory: str, root: str, known: dict[tuple[str, RowKind, int], list[HistoryRow]]) -> None:
+    def __init__(self, directory: str, root: str, known: _Known) -> None:
         self._directory = directory
         self._root = root
         self._known = known
@@ -80,18 +91,24 @@ class _Remembered:
 
     def recent(self, component: str, kind: RowKind, *, limit: int) -> list[HistoryRow]:
         question = component, kind, limit
-        if question not in self._known:
+        if question not in self._known.rows:
             journal = self.journal()
-            self._known[question] = journal.recent(component, kind, limit=limit) if journal else []
-        return self._known[question]
+            self._known.rows[question] = journal.recent(component, kind, limit=limit) if journal else []
+        return self._known.rows[question]
 
     def latest(self, kind: RowKind) -> HistoryRow | None:
         question = "", kind, 1
-        if question not in self._known:
+        if question not in self._known.rows:
             journal = self.journal()
             last = journal.latest(kind) if journal else None
-            self._known[question] = [last] if last else []
-        return next(iter(self._known[question]), None)
+            self._known.rows[question] = [last] if last else []
+        return next(iter(self._known.rows[question]), None)
+
+    def components(self) -> list[str]:
+        if not self._known.components:
+            journal = self.journal()
+            self._known.components.append(journal.components() if journal else [])
+        return self._known.components[0]
 
     def close(self) -> None:
         if self._journal:

@@ -33,10 +33,19 @@ _SIZE_LIMIT = 1 << 20
 
 
 class Limits(NamedTuple):
-    """Load average per online CPU, and seconds that an activation may take."""
+    """Load average per online CPU, and seconds that an activation may take.
+
+    The others are about a device: seconds that it may stand still, degrees Celsius, per cent of its rated life that are
+    used, I/O requests in flight, and seconds to wait until it is well again before the next one.
+    """
 
     load: float | None
     seconds: float
+    pause: float
+    temperature: float | None
+    wear: float
+    requests: float | None
+    recovery: float
 
 
 class Precedence(NamedTuple):
@@ -44,6 +53,18 @@ class Precedence(NamedTuple):
 
     first: str
     then: str
+
+
+class Forbidden(NamedTuple):
+    """A step that a site has ruled out: from these versions to those, of these components; all are patterns."""
+
+    component: str
+    old: str
+    new: str
+    because: str
+
+    def __str__(self) -> str:
+        return f"from {self.old} to {self.new}{f': {self.because}' if self.because else ''}"
 
 
 class ComponentPolicy(NamedTuple):
@@ -98,6 +119,23 @@ class Policy(NamedTuple):
     strict: bool = False
     notify: notification.NotifyPolicy = notification.DEFAULT
     link: tuple[links.Link, ...] = ()
+    forbid: tuple[Forbidden, ...] = ()
+
+    def forbidden(self, component: Component) -> Forbidden | None:
+        """The rule that forbids what is pending, as far as the versions are known; None if there is none."""
+        old, new = component.current_version, component.pending_version
+        if new is None:
+            return None
+        return next(
+            (
+                rule
+                for rule in self.forbid
+                if matches(rule.component, component)
+                and pattern.matches_text(rule.new, new.text)
+                and pattern.matches_text(rule.old, old.text if old else "")
+            ),
+            None,
+        )
 
     def group_may(self, checks: Iterable[str]) -> bool:
         """Whether members of the daemon's group may ignore all of these checks."""
@@ -256,6 +294,12 @@ def _checks(value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value.isprintable():
+        raise ValueError("has to be a printable text")
+    return value
+
+
 def _directory(value: Any) -> str:
     if not isinstance(value, str) or not value.startswith("/") or os.path.normpath(value) != value:
         raise ValueError("has to be an absolute path")
@@ -345,6 +389,10 @@ def _window(**values: Any) -> Window:
     return Window(days=values["days"], begin=values["from"], end=values["to"], zone=values["zone"] or own_zone())
 
 
+def _forbidden(**values: Any) -> Forbidden:
+    return Forbidden(values["component"], values["from"], values["to"], values["because"])
+
+
 def _policy(**values: Any) -> Policy:
     made = Policy(**values)
     if both := [name for name in made.never_ignore if name in made.ignore]:
@@ -412,6 +460,24 @@ KEYS = SettingsSection(
                     60.0,
                     "time an activation may take; a shorter watchdog, or a longer history, refuses",
                 ),
+                "pause": SettingsKey(
+                    "number", _positive, 30.0, "seconds that a device may stand still, by its own word"
+                ),
+                "temperature": SettingsKey(
+                    "number", _positive, None, "degrees Celsius of a device above which to refuse"
+                ),
+                "wear": SettingsKey(
+                    "number", _positive, 100.0, "per cent of its rated life that a device may have used"
+                ),
+                "requests": SettingsKey(
+                    "number", _positive, None, "I/O requests in flight at a device above which to refuse"
+                ),
+                "recovery": SettingsKey(
+                    "number",
+                    _positive,
+                    600.0,
+                    "seconds to wait until a device and its array are well again before the next one is activated",
+                ),
             },
             Limits,
         ),
@@ -448,6 +514,16 @@ KEYS = SettingsSection(
                 "then": SettingsKey("pattern", pattern.read, REQUIRED, "what must wait while `first` is pending"),
             },
             Precedence,
+            "[]",
+        ),
+        "forbid": SettingsSection(
+            {
+                "component": SettingsKey("pattern", pattern.read, REQUIRED, "components that must not take this step"),
+                "from": SettingsKey("version pattern", pattern.read, "*", "versions that run"),
+                "to": SettingsKey("version pattern", pattern.read, "*", "versions that must not follow"),
+                "because": SettingsKey("text", _text, "", "why, for who meets it"),
+            },
+            _forbidden,
             "[]",
         ),
         "component": SettingsSection(

@@ -33,6 +33,11 @@ def matches(pattern: str, component: Component) -> bool:
     return any(fnmatchcase(text.lower(), wanted) for text in texts if text)
 
 
+def matches_text(pattern: str, text: str) -> bool:
+    """Whether a pattern matches a text, such as a version."""
+    return fnmatchcase(text.lower(), pattern.lower())
+
+
 def any_matches(patterns: Iterable[str], component: Component) -> bool:
     """Whether one of several patterns matches the component."""
     return any(matches(pattern, component) for pattern in patterns)

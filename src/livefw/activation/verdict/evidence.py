@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The evidence of one attempt: ten independent pieces.
+"""The evidence of one attempt: eleven independent pieces.
 
 The fields of `Evidence` are in order of precedence: versions and measurements show what runs; then come the pending
 flag, a log, and the reply. A piece that shows a change outranks the reply.
@@ -10,7 +10,19 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from livefw.activation.inventory.versions import compare, reliable_text
-from livefw.providers.base import Claim, Component, Flag, Measured, Memory, Reply, Trust, Version, Witness, dotted
+from livefw.providers.base import (
+    Claim,
+    Component,
+    Course,
+    Flag,
+    Measured,
+    Memory,
+    Reply,
+    Trust,
+    Version,
+    Witness,
+    dotted,
+)
 
 
 class Boot(StrEnum):
@@ -67,7 +79,7 @@ class ObservedReply(StrEnum):
 
 
 class Evidence(NamedTuple):
-    """All pieces. ``complete``: if the mechanism had been asked, its log would show it."""
+    """All pieces. ``complete``: if the mechanism had been asked, its log would show it; ``course``: of the device."""
 
     boot: Boot
     moved: Moved
@@ -80,6 +92,7 @@ class Evidence(NamedTuple):
     trust: Trust
     contradicted: bool = False
     """Whether the management controller of a linked component shows that something else runs."""
+    course: Course = Course.CLEAN
 
 
 def of_attempt(
@@ -98,6 +111,7 @@ def of_attempt(
         answer=_ANSWERS[claim.reply],
         trust=claim.trust,
         contradicted=contradicted(before, after),
+        course=claim.course,
     )
 
 
@@ -130,6 +144,7 @@ def of_remains(body: Mapping[str, Any], after: Component | None, memory: Memory,
         complete=memory.complete,
         answer=ObservedReply.UNHEARD,
         trust=Trust.FULL,
+        course=memory.course,
     )
 
 

@@ -14,12 +14,15 @@ from typing import Any, NamedTuple
 
 from livefw.activation.outcome import Outcome
 from livefw.activation.verdict.evidence import Boot, Evidence, Moved, ObservedReply, Pending
-from livefw.providers.base import Flag, Measured, Trust, Witness
+from livefw.providers.base import Course, Flag, Measured, Trust, Witness
 
 UNCONFIRMED = "unconfirmed"
 """The code of a success that only the mechanism's reply shows."""
 ACCEPTED_UNCONFIRMED = "accepted-unconfirmed"
 """The same, if the settings accept that."""
+
+DAMAGED = "arrived-with-damage"
+"""The code of a success after which the device itself is not well."""
 
 
 class VerdictRow(NamedTuple):
@@ -43,6 +46,7 @@ class VerdictRow(NamedTuple):
     answer: frozenset[ObservedReply] = frozenset()
     trust: frozenset[Trust] = frozenset()
     contradicted: frozenset[bool] = frozenset()
+    course: frozenset[Course] = frozenset()
     copy: bool = False
 
     def applies(self, seen: Evidence) -> bool:
@@ -108,6 +112,42 @@ TABLE: tuple[VerdictRow, ...] = (
         advice="One of the two is wrong. Ask the vendor which; until then assume that the old firmware runs.",
         moved=frozenset({Moved.ARRIVED, Moved.CHANGED, Moved.ASTRAY, Moved.APPEARED}),
         measured=Measured.UNCHANGED,
+    ),
+    _row(
+        _ACTIVATED,
+        DAMAGED,
+        "the announced version is running, and the device reports a fault since",
+        hint="see livefw show COMPONENT, and move what it keeps elsewhere; no further device is activated",
+        advice="The firmware was activated, and the device is not well: read-only media, for instance. Replace it, and"
+        " keep the firmware from its like (`[[forbid]]` in livefw.toml).",
+        moved=Moved.ARRIVED,
+        course=Course.DAMAGED,
+    ),
+    _row(
+        _ACTIVATED,
+        "arrived-by-reset",
+        "the announced version is running; the kernel reset the device in the middle, so it was no live activation",
+        hint="see the kernel log",
+        advice="Look in the logs for I/O errors of that time. The next device of its kind will do the same: lower"
+        " limits.pause in livefw.toml, or activate its firmware at a reset.",
+        moved=Moved.ARRIVED,
+        course=Course.RESET,
+    ),
+    _row(
+        _ACTIVATED,
+        "arrived-late",
+        "the announced version is running; it took longer than the device says",
+        advice="Nothing to do here. What the device says of its own time cannot be relied on: tell its maker.",
+        moved=Moved.ARRIVED,
+        course=Course.LATE,
+    ),
+    _row(
+        _ACTIVATED,
+        "arrived-after-silence",
+        "the announced version is running; in the meantime the device did not answer, or as if it were another one",
+        advice="Nothing to do. Other programs that asked the device at that time may report it as broken.",
+        moved=Moved.ARRIVED,
+        course=Course.SILENT,
     ),
     _row(
         _ACTIVATED,
@@ -208,6 +248,20 @@ TABLE: tuple[VerdictRow, ...] = (
         hint="see livefw show COMPONENT and the mechanism's log",
         advice="Another program may have activated it. Check that the running version is the intended one.",
         measured=Measured.CHANGED,
+    ),
+    _row(
+        _FAILED,
+        "device-gone",
+        "the device has left the machine since the request, or answers nothing any more",
+        hint="see the kernel log; only a power cycle may bring it back",
+        advice="Take it for dead: what it kept must come from its copies. Whether a power cycle brings it back, and"
+        " with which firmware, only shows then. Keep the firmware from its like (`[[forbid]]` in livefw.toml).",
+        moved=Moved.NOT_REPORTED,
+        measured=_but(Measured, Measured.CHANGED),
+        pending=frozenset({Pending.VANISHED, Pending.UNREADABLE}),
+        witness=_but(Witness, Witness.MAY_GO_ON),
+        answer=_but(ObservedReply, ObservedReply.REFUSED, ObservedReply.DECLINED),
+        course=Course.GONE,
     ),
     # What runs has not visibly changed, and the reply is success.
     _row(

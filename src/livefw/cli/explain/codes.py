@@ -22,7 +22,7 @@ from livefw.activation.verdict import staging as staging_verdict
 from livefw.activation.verdict import table as verdict
 from livefw.activation.verdict.evidence import Boot, Moved, ObservedReply, Pending
 from livefw.errors import KINDS, MEANINGS, ExitCode, kind_of
-from livefw.providers.base import Component, Cost, Flag, Measured, Reason, Reply, Trust, Witness
+from livefw.providers.base import Component, Cost, Course, Flag, Measured, Reason, Reply, Trust, Witness
 from livefw.providers.codes import RENAMED, SHARED, ReasonRow, codes, reasons_in
 from livefw.providers.registry import MECHANISMS
 from livefw.render.check import EFFECTS
@@ -151,6 +151,14 @@ PIECES: dict[str, dict[object, str]] = {
     },
     "trust": {Trust.FULL: "a reported success is reliable", Trust.DOUBTFUL: "success is reported after failures too"},
     "contradicted": {False: "no linked BMC contradicts it", True: "the linked BMC shows that something else runs"},
+    "course": {
+        Course.CLEAN: "the device came through it well",
+        Course.SILENT: "the device did not answer meanwhile",
+        Course.LATE: "the device took longer than it says",
+        Course.RESET: "the kernel reset the device",
+        Course.DAMAGED: "the device reports a fault since",
+        Course.GONE: "the device is gone",
+    },
 }
 """How every value of every piece of evidence reads; `livefw.activation.verdict.evidence` has the pieces."""
 

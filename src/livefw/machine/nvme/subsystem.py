@@ -27,7 +27,8 @@ ARMED_BY = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriveSpec:
-    """What a drive is: ``mtfa`` in units of 100 ms, ``fwug`` and ``mdts`` as Identify has them, times in seconds.
+    """What a drive is: ``mtfa`` in units of 100 ms, ``fwug`` and ``mdts`` as Identify has them, times in
+    seconds, temperatures in kelvin.
 
     ``versions`` are what the slots hold, of which there are as many; empty for an empty one.
     """
@@ -47,6 +48,9 @@ class DriveSpec:
     controllers: int = 1
     announces: bool = True
     ocp: bool = True
+    temperature: int = 309
+    used: int = 4
+    wctemp: int = 343
     vendor: int = 0x1B36
     subnqn: str = "nqn.2026-11.org.livefw:drive"
 
@@ -148,6 +152,7 @@ class Subsystem:
             fwug=spec.fwug,
             cmic=nvme.CMIC_CONTROLLERS * (spec.controllers > 1),
             subnqn=spec.subnqn,
+            wctemp=spec.wctemp,
         )
 
     @property
@@ -169,10 +174,12 @@ class Subsystem:
     def health(self) -> nvme.HealthLog:
         """Log page 02h."""
         self.advance()
-        sick = DriveFault.UNHEALTHY in self.faults
+        sick, spec = DriveFault.UNHEALTHY in self.faults, self.spec
         warning = CriticalWarning.READ_ONLY * self.read_only
         warning |= (CriticalWarning.SPARE_LOW | CriticalWarning.UNRELIABLE) * sick
-        return nvme.HealthLog(CriticalWarning(warning), 309, 3 if sick else 100, 10, 99 if sick else 4)
+        return nvme.HealthLog(
+            CriticalWarning(warning), spec.temperature, 3 if sick else 100, 10, 99 if sick else spec.used
+        )
 
     def download(self, offset: int, data: bytes) -> NvmeStatus:
         """Firmware Image Download of a piece."""

@@ -11,10 +11,9 @@ from typing import NamedTuple
 from livefw.abi import nvme
 from livefw.abi.nvme import CommitAction
 from livefw.clock import Clock
-from livefw.files import kmsg
 from livefw.files.protocol import DeviceReply, Files
-from livefw.providers.base import Claim, Observer, Phase, Progress, Reason, Reply, Trust, Witness
-from livefw.providers.nvme import drives
+from livefw.providers.base import Claim, Course, Observer, Phase, Progress, Reason, Reply, Trust, Witness
+from livefw.providers.nvme import drives, record
 from livefw.providers.nvme.component import warnings
 from livefw.providers.nvme.drives import LIVE, Drive
 from livefw.providers.nvme.statuses import row_of_errno, row_of_status
@@ -31,17 +30,14 @@ _LOOK_S = 0.25
 
 _GIVEN_UP = Reason("given-up", "stopped before the request was made")
 _NOT_WATCHED = Reason("not-watched", "detached; the drive continues the activation", "livefw show COMPONENT")
-_GONE = Reason("drive-gone", "the drive has left the machine, or its controller is dead", "see the kernel log")
 _SILENT = Reason("no-identify", "the drive does not tell what runs: {error}", "livefw show COMPONENT")
 _NOT_ITSELF = Reason("no-identify", "the drive reports the model {model!r} now", "livefw show COMPONENT")
 _ONLY_STATUS = "a drive's status of success tells that it took the request, and not what runs"
 _NEW_WARNING = "the drive warns since the activation: {warnings}"
 _EMPTIED = "slot {slot} is empty since the activation"
 _KERNEL_RESET = "the kernel reset the controller, because the activation took longer than the drive's MTFA"
-_RESET_LINE = "Fw activation timeout"
-"""Linux ``drivers/nvme/host/core.c``, before it resets a controller."""
+_LATE = "the activation took {seconds:.1f} s or more, and the drive's MTFA is {mtfa:g} s"
 _LOG_OF = "log of kernel and drive"
-_DEAD = frozenset({"dead", "deleting", "deleting (no IO)", ""})
 
 
 class _Seen(NamedTuple):
@@ -61,8 +57,11 @@ class DriveActivation:
         self._drive = drive
         self._slot = slot
         self._observer = observer
-        self._records = _history(files, drive)
-        self._log = kmsg.cursor(files)
+        self._begin = record.mark(files, [drive.asked])
+        self._asked_at = 0.0
+        self._old_until = 0.0
+        """Seconds for which what runs was certainly not the new version."""
+        self._silent = False
 
     def steps(self) -> Steps:
         """Ask, then watch until what runs is at rest."""
@@ -73,6 +72,7 @@ class DriveActivation:
         commit = nvme.firmware_commit(self._slot, CommitAction.ACTIVATE)
         calls = self._files.start_calls(self._drive.asked.node, [drives.command(commit)])
         yield calls
+        self._asked_at = self._clock.now()
         answer = calls.answers[-1]
         if not calls.opened:
             return Claim(Reply.REFUSED, error=answer.error, reason=not_asked(answer.error))
@@ -97,14 +97,18 @@ class DriveActivation:
         drive = next(iter(drives.look(self._files, self._drive.ident)), None)
         if drive and drive.asked.state == "dead":  # the kernel has given it up
             return _Seen(drive, settled=True)
-        if drive is None or not drive.knows_itself or drive.identity is None or self._drive.identity is None:
-            return _Seen(drive, settled=False)
-        return _Seen(drive, drive.identity.firmware != self._drive.identity.firmware)
+        self._silent = self._silent or bool(drive and drive.asked.state == LIVE and not drive.knows_itself)
+        told, before = drive and drive.knows_itself and drive.identity, self._drive.identity
+        if told and before and told.firmware != before.firmware:
+            return _Seen(drive, settled=True)
+        self._old_until = self._clock.now() - self._asked_at
+        return _Seen(drive, settled=False)
 
     def _judged(self, answer: DeviceReply, drive: Drive | None) -> Claim:
         """What is to be said of a request that the drive took, or that had no answer."""
-        if drive is None or (drive.asked.state in _DEAD):
-            return self._claim(Reply.FAILED, _GONE)._replace(lasting=_GONE, witness=Witness.FAILED)
+        if drive is None or drive.asked.state in record.DEAD:
+            claim = self._claim(Reply.FAILED, record.GONE)
+            return claim._replace(lasting=record.GONE, witness=Witness.FAILED, course=Course.GONE)
         told = drive.identity
         if told is None or drive.asked.state != LIVE:
             why = _SILENT.fill(error=drives.error_text(drive))
@@ -120,45 +124,30 @@ class DriveActivation:
         self, reply: Reply, reason: Reason | None, *, code: str | None = None, after: Drive | None = None
     ) -> Claim:
         """With what the kernel log and the drive's own history tell besides."""
-        log = [each.text for each in self._kernel_lines()]
-        before = warnings(self._drive)
-        fresh = sorted(warnings(after) - before) if after else []
-        told = [_KERNEL_RESET] if any(_RESET_LINE in line for line in log) else []
-        told += (
-            [_EMPTIED.format(slot=self._slot)] if after and after.slots and not after.slots.version(self._slot) else []
+        lines, records = record.since(self._files, after or self._drive, self._begin)
+        harm = self._harm(after) if after else []
+        reset = any(record.RESET_LINE in line for line in lines)
+        mtfa = self._drive.identity.mtfa_s if self._drive.identity else 0.0
+        late = 0 < mtfa < self._old_until and reply is Reply.ACCEPTED
+        told = [_KERNEL_RESET] if reset else [_LATE.format(seconds=self._old_until, mtfa=mtfa)] if late else []
+        seen = ((harm, Course.DAMAGED), (reset, Course.RESET), (late, Course.LATE), (self._silent, Course.SILENT))
+        return Claim(
+            reply,
+            firmware_code=code,
+            reason=reason,
+            log=(*lines, *map(record.described, records or ())),
+            log_of=_LOG_OF,
+            warning="; ".join((*told, *harm)),
+            course=next((course for holds, course in seen if holds), Course.CLEAN),
         )
-        told += [_NEW_WARNING.format(warnings=", ".join(fresh))] if fresh else []
-        records = [each for each in _history(self._files, after or self._drive) if each not in self._records]
-        log += [
-            f"activation {each.number}: {each.previous} to {each.new}, {nvme.status_name(each.result)}"
-            for each in records
-        ]
-        return Claim(reply, firmware_code=code, reason=reason, log=tuple(log), log_of=_LOG_OF, warning="; ".join(told))
 
-    def _kernel_lines(self) -> list[kmsg.KmsgRecord]:
-        """New lines of the kernel about this drive's controllers."""
-        if self._log is None:
-            return []
-        names = [f"nvme {each.name}:" for each in self._drive.controllers]
-        return [
-            each
-            for each in kmsg.since(self._files, self._log)
-            if not each.facility and each.text.startswith(tuple(names))
-        ]
-
-
-def _history(files: Files, drive: Drive) -> tuple[nvme.ActivationRecord, ...]:
-    """The drive's own history of activations; empty where it has none, as most."""
-    if drive.asked.state != LIVE or drive.identity is None:
-        return ()
-    page = nvme.get_log_page(nvme.LogPage.OCP_ACTIVATIONS, nvme.HISTORY_BYTES)
-    calls = files.start_calls(drive.asked.node, [drives.command(page, bytes(page.length))])
-    if not calls.wait(_GRACE_S) or calls.answers[-1].error or calls.answers[-1].value:
-        return ()
-    try:
-        return nvme.decode_history(calls.answers[-1].buffer)
-    except ValueError:
-        return ()
+    def _harm(self, after: Drive) -> list[str]:
+        """What the drive has been reporting of its own since."""
+        fresh = sorted(warnings(after) - warnings(self._drive))
+        emptied = after.slots is not None and not after.slots.version(self._slot)
+        return ([_EMPTIED.format(slot=self._slot)] if emptied else []) + (
+            [_NEW_WARNING.format(warnings=", ".join(fresh))] if fresh else []
+        )
 
 
 class Arming:

@@ -3,9 +3,9 @@
 
 from livefw.abi.nvme import status_name
 from livefw.providers.codes import Codes, FirmwareCode, reasons_in
-from livefw.providers.nvme import activation, component, provider, requirements, staging, statuses, uses
+from livefw.providers.nvme import activation, component, provider, record, requirements, staging, statuses, uses
 
 CODES = Codes(
-    reasons_in(activation, component, provider, requirements, staging, statuses, uses),
+    reasons_in(activation, component, provider, record, requirements, staging, statuses, uses),
     tuple(FirmwareCode(status_name(status), row.reason) for status, row in statuses.STATUSES.items()),
 )

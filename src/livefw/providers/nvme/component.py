@@ -2,12 +2,14 @@
 """A drive as a component: what runs, what waits in which slot, and what prevents its activation."""
 
 import errno
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from livefw.abi.nvme import ControllerIdentity, CriticalWarning, FirmwareUpdates, SlotLog
 from livefw.files.protocol import Files
-from livefw.providers.base import Component, Cost, Flag, Reason, RestartScope, Version, dotted
+from livefw.providers.base import Component, Cost, Flag, Reading, Reason, RestartScope, Version, dotted
 from livefw.providers.nvme import uses
+from livefw.providers.nvme.copies import Tool, no_tool
 from livefw.providers.nvme.drives import LIVE, Drive, error_text
 
 AT_RESET = "at_reset"
@@ -63,8 +65,8 @@ def armed(slots: SlotLog) -> bool:
     return slots.at_reset not in (0, slots.running)
 
 
-def component(files: Files, drive: Drive, held: StagedSlot | None) -> Component:
-    """Everything about a drive at this moment."""
+def component(files: Files, drive: Drive, held: StagedSlot | None, tool: Tool = no_tool) -> Component:
+    """Everything about a drive at this moment. ``tool`` is asked only where an image waits: it takes its time."""
     first, told, slots = drive.controllers[0], drive.identity, drive.slots
     known = told is not None and slots is not None and drive.knows_itself
     running = told.firmware if told and known else first.firmware
@@ -85,8 +87,10 @@ def component(files: Files, drive: Drive, held: StagedSlot | None) -> Component:
         details=tuple(_details(drive)),
         unconfirmed=None if running else _UNCONFIRMED,
         flag=Flag.PROVES_NOTHING,
-        hazards=(*_health(drive), *uses.hazards(files, drive)),
+        hazards=(*_health(drive), *uses.hazards(files, drive, tool if slot else None)),
         models=models(drive),
+        kin=f"nvme:{first.kin}" if first.kin else "",
+        readings=tuple(_readings(files, drive)),
     )
 
 
@@ -149,11 +153,39 @@ _UNHEALTHY = Reason("health", "the drive warns: {warnings}", "replace it; a driv
 _HEALTH_UNKNOWN = Reason("health", "the drive does not report its health")
 
 
+_HOT = Reason(
+    "temperature",
+    "it has {degrees} degrees C, and calls itself too hot from {limit} on (WCTEMP)",
+    "wait until it is cooler",
+)
+
+
+def _readings(files: Files, drive: Drive) -> Iterator[tuple[Reading, float]]:
+    """What a site may limit; what the drive does not report is left out."""
+    if drive.identity and drive.identity.mtfa:
+        yield Reading.PAUSE, drive.identity.mtfa_s
+    if drive.health:
+        yield Reading.WEAR, drive.health.used
+        if drive.health.temperature:
+            yield Reading.TEMPERATURE, celsius(drive.health.temperature)
+    if (requests := uses.in_flight(files, drive)) is not None:
+        yield Reading.REQUESTS, requests
+
+
+def celsius(kelvin: int) -> int:
+    """Whole degrees, as drives report them."""
+    return kelvin - 273
+
+
 def _health(drive: Drive) -> list[Reason]:
     if drive.health is None:
         return [_HEALTH_UNKNOWN] if drive.slots else []
     found = sorted(warnings(drive))
-    return [_UNHEALTHY.fill(warnings=", ".join(found))] if found else []
+    unwell = [_UNHEALTHY.fill(warnings=", ".join(found))] if found else []
+    limit = drive.identity.wctemp if drive.identity else 0
+    if limit and drive.health.temperature >= limit:
+        unwell.append(_HOT.fill(degrees=celsius(drive.health.temperature), limit=celsius(limit)))
+    return unwell
 
 
 def _details(drive: Drive) -> list[tuple[str, str]]:
@@ -165,5 +197,6 @@ def _details(drive: Drive) -> list[tuple[str, str]]:
         rows.append(("slots", f"{', '.join(shown)}; running: {slots.running}"))
         rows.append(("longest activation (MTFA)", f"{told.mtfa_s:g} s" if told.mtfa else "not reported"))
     if health := drive.health:
-        rows.append(("health", f"spare {health.spare} %, used {health.used} %, {health.temperature - 273} degrees C"))
+        degrees = celsius(health.temperature)
+        rows.append(("health", f"spare {health.spare} %, used {health.used} %, {degrees} degrees C"))
     return [(name, text) for name, text in rows if text]

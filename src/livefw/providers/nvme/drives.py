@@ -48,7 +48,12 @@ class NvmeController(NamedTuple):
     @property
     def ident(self) -> str:
         """Model and serial number, as in ``/dev/disk/by-id``; its name where it has no serial number."""
-        return re.sub(r"[^\w.+-]+", "_", f"{self.model}_{self.serial}", flags=re.ASCII) if self.serial else self.name
+        return _word(f"{self.model}_{self.serial}") if self.serial else self.name
+
+    @property
+    def kin(self) -> str:
+        """What the ids of all drives of its model begin with; empty where it has no model or serial number."""
+        return _word(f"{self.model}_") if self.model and self.serial else ""
 
 
 class Drive(NamedTuple):
@@ -184,6 +189,10 @@ def _controller(files: Files, name: str) -> NvmeController | None:
         subsystem=_text(files, f"{path}/subsysnqn"),
         pci=(vendor, kind),
     )
+
+
+def _word(text: str) -> str:
+    return re.sub(r"[^\w.+-]+", "_", text, flags=re.ASCII)
 
 
 def _text(files: Files, path: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from livefw.clock import Clock
 from livefw.errors import TransportError, UsageError
+from livefw.files.host import HostFiles
 from livefw.files.protocol import Files
 from livefw.providers.base import (
     Claim,
@@ -13,15 +14,17 @@ from livefw.providers.base import (
     Discovery,
     Held,
     ImagePackage,
+    Memory,
     Observer,
     Reason,
     Reply,
     Running,
 )
 from livefw.providers.inband import NOTHING_TO_CANCEL, InbandProvider
-from livefw.providers.nvme import component, drives
+from livefw.providers.nvme import component, drives, record
 from livefw.providers.nvme.activation import Arming, DriveActivation
 from livefw.providers.nvme.component import AT_RESET, StagedSlot, armed, pending_slot
+from livefw.providers.nvme.copies import Tool, no_tool, system_tool
 from livefw.providers.nvme.drives import Drive
 from livefw.providers.nvme.requirements import ABSENT
 from livefw.providers.nvme.staging import Staging
@@ -45,6 +48,8 @@ class NvmeProvider(InbandProvider):
         super().__init__(files, clock)
         self.held: Held = _nothing_held
         """Asks for the slots that livefw staged; `livefw.providers.registry.providers` fills it in."""
+        self.tool: Tool = system_tool if isinstance(files, HostFiles) and files.is_own else no_tool
+        """Asks a program of the machine, where it is this one."""
         self._staged: dict[str, str] = {}
         """The same of this process, by key: the history has it only when the staging has ended."""
         self._names: dict[str, tuple[str, ...]] = {}
@@ -56,13 +61,13 @@ class NvmeProvider(InbandProvider):
         held = self._held([each.ident for each in found])
         for each in found:
             self._names[each.ident] = tuple(one.name for one in each.controllers)
-        components = tuple(component.component(self._files, each, held.get(each.ident)) for each in found)
+        components = tuple(component.component(self._files, each, held.get(each.ident), self.tool) for each in found)
         return Discovery(components, absent=None if found else ABSENT)
 
     def inspect(self, ident: str) -> Component | None:
         """See `livefw.providers.base.Provider`; other drives are not asked."""
         drive = self._drive(ident)
-        return component.component(self._files, drive, self._held_of(ident)) if drive else None
+        return component.component(self._files, drive, self._held_of(ident), self.tool) if drive else None
 
     def aliases(self, ident: str) -> tuple[str, ...]:
         """The names of its controllers, which change from boot to boot."""
@@ -115,6 +120,14 @@ class NvmeProvider(InbandProvider):
         if claim.reply is not Reply.ACCEPTED:
             why = claim.reason.text if claim.reason else os.strerror(claim.error)
             raise TransportError(why, mechanism=self.name, component=f"{self.name}:{ident}", errno=claim.error)
+
+    def mark(self) -> str:
+        """See `livefw.providers.base.Provider`: the kernel log, and the histories of drives that keep one."""
+        return str(record.mark(self._files, drives.controllers(self._files)))
+
+    def recall(self, ident: str, mark: str) -> Memory:
+        """See `livefw.providers.base.Provider`."""
+        return record.recall(self._files, self._clock, ident, mark)
 
     def replay(self, ident: str, action: str) -> str:
         """See `livefw.providers.base.Provider`: with nvme-cli."""

@@ -2,8 +2,8 @@
 """What a drive is used for, and whether a copy elsewhere would carry it: what is unknown is not safe.
 
 Understood are mounts, swap, and holders of block devices (md, device mapper, so LVM, dm-crypt and the OSDs of Ceph),
-btrfs with several devices, and that ZFS pools exist. An md array that is redundant, complete and at rest carries the
-loss of one drive; nothing else does, except btrfs with redundant profiles.
+btrfs with several devices, and what udev read of a device (members of ZFS pools). A loss is carried by an md array that
+is redundant, complete and at rest, by btrfs with redundant profiles, and by ZFS and Ceph where their own tools say so.
 """
 
 import re
@@ -13,8 +13,10 @@ from typing import NamedTuple
 from livefw.files.links import resolve
 from livefw.files.protocol import Files
 from livefw.providers.base import Reason
+from livefw.providers.nvme import arrays
+from livefw.providers.nvme.attributes import names, read
+from livefw.providers.nvme.copies import Tool, osd_carries, pool_carries
 from livefw.providers.nvme.drives import Drive, namespaces
-from livefw.text import decode
 
 _BLOCK = "/sys/class/block"
 _MOUNTS = "/proc/1/mountinfo"
@@ -22,17 +24,17 @@ _MOUNTS = "/proc/1/mountinfo"
 _SWAPS = "/proc/swaps"
 _BTRFS = "/sys/fs/btrfs"
 _ZFS = "/proc/spl/kstat/zfs"
-_MOST_BYTES = 1 << 20
-"""Of the list of mounts that are read; a machine full of containers has some thousand lines."""
+_UDEV = "/run/udev/data"
+"""udev's database (systemd, ``src/libsystemd/sd-device``): what it read of a block device, by its number."""
 _MOST_DEPTH = 8
 """Layers of block devices that are followed: a tree of them cannot be deeper in practice."""
 _BOOT = frozenset({"/", "/boot", "/boot/efi", "/efi", "/usr", "/var"})
-_REDUNDANT_LEVELS = frozenset({"raid1", "raid4", "raid5", "raid6", "raid10"})
 _REDUNDANT_PROFILES = frozenset({"raid1", "raid1c3", "raid1c4", "raid10", "raid5", "raid6"})
 _PROFILES = _REDUNDANT_PROFILES | {"single", "dup", "raid0"}
 
 _BOOT_DRIVE = Reason("boot", "the machine depends on it: {uses}", "activate it from another system, or accept a loss")
 _IN_USE = Reason("in-use", "no redundant copy in sync is known of {uses}", "stop what uses it, or make a copy first")
+_UNWELL = Reason("in-use", "the copy in the array {name} is on {member}, and {why}", "replace that one first")
 _DEGRADED = Reason("in-use", "the array {name} is {state}", "wait until it is complete and at rest")
 _ZFS_UNKNOWN = Reason("in-use", "ZFS pools are imported ({pools}), and whether they use it is unknown")
 _USES_UNKNOWN = Reason("in-use", "what is mounted cannot be read")
@@ -55,8 +57,21 @@ class Mounts(NamedTuple):
     swaps: frozenset[str]
 
 
-def hazards(files: Files, drive: Drive) -> tuple[Reason, ...]:
-    """What on this machine, or on others, would suffer if the drive did not survive."""
+class _Machine(NamedTuple):
+    """What the uses of one drive are judged by; ``tool`` is None where no program is to be asked."""
+
+    files: Files
+    mounts: Mounts
+    parts: frozenset[str]
+    """Names of the drive's block devices and their partitions."""
+    tool: Tool | None
+
+
+def hazards(files: Files, drive: Drive, tool: Tool | None = None) -> tuple[Reason, ...]:
+    """What on this machine, or on others, would suffer if the drive did not survive.
+
+    Without a ``tool`` neither programs nor other drives are asked, and less is known to have a copy.
+    """
     found = list(_shared(drive))
     devices = [each for path in namespaces(files, drive) for each in (path, *_partitions(files, path))]
     if not devices:
@@ -64,22 +79,35 @@ def hazards(files: Files, drive: Drive) -> tuple[Reason, ...]:
     mounts = read_mounts(files)
     if mounts is None:
         return (*found, _USES_UNKNOWN)
+    machine = _Machine(files, mounts, frozenset(map(_base, devices)), tool)
     uses: list[Use] = []
     for path in devices:
-        found += _degraded(files, path)
-        uses += _uses(files, path, mounts)
+        found += _degraded(machine, path)
+        uses += _uses(machine, path)
     if boot := [use.name for use in uses if use.boot]:
         found.append(_BOOT_DRIVE.fill(uses=_some(boot)))
     if bare := [use.name for use in uses if not use.carried and not use.boot]:
         found.append(_IN_USE.fill(uses=_some(bare)))
-    if (pools := _names(files, _ZFS, folders_of=_ZFS)) and not uses:
+    pools = names(files, _ZFS, folders_of=_ZFS)
+    if pools and not uses and not all(_content(files, path) for path in devices):
         found.append(_ZFS_UNKNOWN.fill(pools=_some(pools)))
     return tuple(dict.fromkeys(found))
 
 
+def in_flight(files: Files, drive: Drive) -> int | None:
+    """I/O requests that the kernel has under way at a drive; None if it does not show them."""
+    counts: list[int] = []
+    for path in namespaces(files, drive):
+        words = read(files, f"{path}/inflight").split()
+        if len(words) != 2 or not all(word.isascii() and word.isdecimal() for word in words):
+            return None
+        counts += map(int, words)
+    return sum(counts) if counts else None
+
+
 def read_mounts(files: Files) -> Mounts | None:
     """What is mounted and swapped to; None if it cannot be read."""
-    text = _read(files, _MOUNTS) or _own_mounts(files)
+    text = read(files, _MOUNTS) or _own_mounts(files)
     if not text:
         return None
     by_number: dict[str, list[str]] = {}
@@ -92,21 +120,21 @@ def read_mounts(files: Files) -> Mounts | None:
         by_number.setdefault(fields[2], []).append(fields[4])
         if len(after) > 1:
             by_source.setdefault(after[1], []).append(fields[4])
-    swaps = [line.split()[0] for line in _read(files, _SWAPS).splitlines()[1:] if line.strip()]
+    swaps = [line.split()[0] for line in read(files, _SWAPS).splitlines()[1:] if line.strip()]
     return Mounts(by_number, by_source, frozenset(swaps))
 
 
 def _own_mounts(files: Files) -> str:
     try:
-        return _read(files, f"{resolve(files, '/proc/self')}/mountinfo")
+        return read(files, f"{resolve(files, '/proc/self')}/mountinfo")
     except OSError:
         return ""
 
 
-def _uses(files: Files, path: str, mounts: Mounts, depth: int = 0, *, carried: bool = False) -> Iterator[Use]:
+def _uses(machine: _Machine, path: str, depth: int = 0, *, carried: bool = False) -> Iterator[Use]:
     """Uses of a block device, and of what is built on it."""
-    name = path.rpartition("/")[2]
-    number = _read(files, f"{path}/dev").strip()
+    files, mounts, name = machine.files, machine.mounts, _base(path)
+    number = read(files, f"{path}/dev").strip()
     points = {*mounts.by_number.get(number, ()), *mounts.by_source.get(f"/dev/{name}", ())}
     for point in sorted(points):
         yield Use(point, point in _BOOT, carried)
@@ -116,7 +144,8 @@ def _uses(files: Files, path: str, mounts: Mounts, depth: int = 0, *, carried: b
         fs, redundant = pool
         if not points or redundant:  # its other devices have the mount point
             yield Use(f"btrfs {fs[:8]}", carried=carried or redundant)
-    holders = _names(files, f"{path}/holders")
+    yield from _by_content(machine, path, carried=carried)
+    holders = names(files, f"{path}/holders")
     if depth >= _MOST_DEPTH:
         holders = []
         yield Use(f"what is built on {name}", carried=False)
@@ -126,45 +155,67 @@ def _uses(files: Files, path: str, mounts: Mounts, depth: int = 0, *, carried: b
         except OSError:
             yield Use(holder)
             continue
-        safe = carried or _is_redundant(files, above)
-        found = list(_uses(files, above, mounts, depth + 1, carried=safe))
-        # A holder that nothing is known to use may be an OSD, or the disk of a guest.
-        yield from found or [Use(_shown_name(files, above, holder), carried=safe)]
+        safe = carried or (arrays.is_redundant(files, above) and not arrays.lacks(files, above, machine.parts))
+        found = list(_uses(machine, above, depth + 1, carried=safe))
+        if not found:  # a holder that nothing is known to use may be an OSD, or the disk of a guest
+            volume = _shown_name(files, above, holder)
+            safe = safe or (machine.tool is not None and osd_carries(files, machine.tool, volume))
+            found = [Use(volume, carried=safe)]
+        yield from found
 
 
-def _is_redundant(files: Files, path: str) -> bool:
-    """Whether a block device is an md array that is redundant, complete and at rest."""
-    return _read(files, f"{path}/md/level").strip() in _REDUNDANT_LEVELS and not _array_state(files, path)
+def _by_content(machine: _Machine, path: str, *, carried: bool) -> Iterator[Use]:
+    """Uses that show nowhere but in what udev read of a device: a member of a ZFS pool, an OSD without a volume."""
+    kind, label = _content(machine.files, path) or ("", "")
+    if kind == "zfs_member":
+        sources = machine.mounts.by_source.items()
+        points = [each for source, found in sources if source.partition("/")[0] == label for each in found]
+        mine = [f"/dev/{each}" for each in machine.parts if _content_of(machine.files, each) == ("zfs_member", label)]
+        safe = carried or (machine.tool is not None and pool_carries(machine.tool, label, mine))
+        yield Use(f"ZFS pool {label}", boot=not _BOOT.isdisjoint(points), carried=safe)
+    elif kind.startswith("ceph"):
+        yield Use(f"an OSD of Ceph on {_base(path)}", carried=carried)
 
 
-def _degraded(files: Files, path: str) -> Iterator[Reason]:
-    for holder in _names(files, f"{path}/holders"):
+def _content(files: Files, path: str) -> tuple[str, str] | None:
+    """What udev read of a block device, kind and label; None if it has no entry, so that nothing is known."""
+    text = read(files, f"{_UDEV}/b{read(files, f'{path}/dev').strip()}")
+    fields = dict(line[2:].split("=", 1) for line in text.splitlines() if line.startswith("E:") and "=" in line)
+    return (fields.get("ID_FS_TYPE", ""), fields.get("ID_FS_LABEL", "")) if text else None
+
+
+def _content_of(files: Files, name: str) -> tuple[str, str] | None:
+    try:
+        return _content(files, resolve(files, f"{_BLOCK}/{name}"))
+    except OSError:
+        return None
+
+
+def _degraded(machine: _Machine, path: str) -> Iterator[Reason]:
+    """What the arrays lack that the drive is in, and who else in them is not well."""
+    for holder in names(machine.files, f"{path}/holders"):
         try:
-            above = resolve(files, f"{_BLOCK}/{holder}")
+            above = resolve(machine.files, f"{_BLOCK}/{holder}")
         except OSError:
             continue
-        if _read(files, f"{above}/md/level").strip() in _REDUNDANT_LEVELS and (state := _array_state(files, above)):
+        if not arrays.is_redundant(machine.files, above):
+            continue
+        if state := arrays.lacks(machine.files, above, machine.parts):
             yield _DEGRADED.fill(name=holder, state=state)
-
-
-def _array_state(files: Files, path: str) -> str:
-    """What an array lacks; empty if it is complete and at rest. What it does not show counts as lacking."""
-    degraded, action = (_read(files, f"{path}/md/{each}").strip() for each in ("degraded", "sync_action"))
-    if degraded != "0":
-        return "degraded" if degraded else "in an unknown state"
-    return "" if action == "idle" else action or "in an unknown state"
+        for member, why in arrays.unwell(machine.files, above, machine.parts) if machine.tool else ():
+            yield _UNWELL.fill(name=holder, member=member, why=why)
 
 
 def _btrfs(files: Files, name: str) -> tuple[str, bool] | None:
     """The btrfs with several devices that this one belongs to, and whether all its profiles are redundant."""
-    for fs in _names(files, _BTRFS):
-        devices = _names(files, f"{_BTRFS}/{fs}/devices")
+    for fs in names(files, _BTRFS):
+        devices = names(files, f"{_BTRFS}/{fs}/devices")
         if name in devices and len(devices) > 1:
-            kinds = [_names(files, f"{_BTRFS}/{fs}/allocation/{kind}") for kind in ("data", "metadata", "system")]
+            kinds = [names(files, f"{_BTRFS}/{fs}/allocation/{kind}") for kind in ("data", "metadata", "system")]
             profiles = [[each for each in kind if each in _PROFILES] for kind in kinds]
             missing = any(
-                _read(files, f"{_BTRFS}/{fs}/devinfo/{each}/missing").strip() != "0"
-                for each in _names(files, f"{_BTRFS}/{fs}/devinfo")
+                read(files, f"{_BTRFS}/{fs}/devinfo/{each}/missing").strip() != "0"
+                for each in names(files, f"{_BTRFS}/{fs}/devinfo")
             )
             return fs, all(kind and _REDUNDANT_PROFILES.issuperset(kind) for kind in profiles) and not missing
     return None
@@ -181,27 +232,16 @@ def _shared(drive: Drive) -> Iterator[Reason]:
 def _partitions(files: Files, path: str) -> list[str]:
     name = path.rpartition("/")[2]
     pattern = re.compile(rf"{re.escape(name)}p\d+", re.ASCII)
-    return [f"{path}/{each}" for each in sorted(_names(files, path)) if pattern.fullmatch(each)]
+    return [f"{path}/{each}" for each in sorted(names(files, path)) if pattern.fullmatch(each)]
 
 
 def _shown_name(files: Files, path: str, name: str) -> str:
     """How people call a device of the mapper, such as ``vg-root``."""
-    return _read(files, f"{path}/dm/name").strip() or name
+    return read(files, f"{path}/dm/name").strip() or name
 
 
-def _names(files: Files, path: str, *, folders_of: str = "") -> list[str]:
-    try:
-        names = sorted(files.names(path))
-    except OSError:
-        return []
-    return [name for name in names if not folders_of or _names(files, f"{folders_of}/{name}")]
-
-
-def _read(files: Files, path: str) -> str:
-    try:
-        return decode(files.read(path, _MOST_BYTES))
-    except OSError:
-        return ""
+def _base(path: str) -> str:
+    return path.rpartition("/")[2]
 
 
 def _some(names: list[str]) -> str:
