@@ -26,7 +26,7 @@ from livefw.activation.host import ActivationRequest, Host, OnFailure
 from livefw.activation.images.target import StagingRequest, find_against, find_target
 from livefw.activation.inventory import hosts, unmatched_patterns
 from livefw.activation.inventory.discovery import Candidate, Inventory
-from livefw.activation.inventory.select import select
+from livefw.activation.inventory.select import is_pattern, select
 from livefw.activation.inventory.unmatched_patterns import UnmatchedPattern
 from livefw.activation.lock.machine_lock import Busy, Lock, LockHolder
 from livefw.activation.plan import PastAttempts, PlanContext, PlanStep, SettingChange
@@ -259,6 +259,7 @@ class Engine:
         def past(key: str) -> PastAttempts | None:
             return row_bodies.past_attempts(history, key) if history else None if hidden else PastAttempts()
 
+        named = request.words is not None and not request.automatic
         return PlanContext(
             policy=host.policy,
             machine=self._facts.snapshot(),
@@ -268,7 +269,8 @@ class Engine:
             ignore=request.ignore,
             hooks=hooks.find(host.paths.settings),
             past=past,
-            named=request.words is not None and not request.automatic,
+            named=named,
+            by_name=named and not any(map(is_pattern, request.words or ())),
             last_failure=lambda key: row_bodies.last_failure(history, key) if history else "",
             kin_failure=lambda component: row_bodies.kin_failure(history, component) if history else "",
             lasting=lambda component: aftermath.lasting(history, component, boot_id) if history else None,

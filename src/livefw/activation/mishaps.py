@@ -57,6 +57,12 @@ class Mishaps:
         self.heed(error)
         self._found[why.fill(error=error_text(error)).about(self._about)] = None
 
+    def add(self, why: Reason | None) -> bool:
+        """Add a failure that is no error of a program, if there is one; whether there is."""
+        if why:
+            self._found[why] = None
+        return why is not None
+
     def heed(self, error: BaseException) -> None:
         """Set ``interrupted`` if the error is an interruption; add nothing."""
         self.interrupted = self.interrupted or isinstance(error, KeyboardInterrupt | Interrupted)

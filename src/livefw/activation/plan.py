@@ -89,6 +89,8 @@ class PlanContext(NamedTuple):
     past: Callable[[str], PastAttempts | None]
     named: bool = True
     """Whether the user named the components, and did not leave the choice to the policy."""
+    by_name: bool = True
+    """The same, with a name for each and no pattern."""
     last_failure: Callable[[str], str] = lambda _: ""
     kin_failure: Callable[[Component], str] = lambda _: ""
     lasting: Callable[[Component], Reason | None] = lambda _: None
@@ -131,16 +133,23 @@ def choose(found: Inventory, words: Iterable[str] | None) -> list[Candidate]:
 
 
 def ordered(chosen: list[Candidate], policy: Policy) -> list[Candidate]:
-    """The candidates in the order of the policy.
+    """The candidates in the order of the policy, otherwise those first whose loss would cost least.
+
+    First what nothing depends on or has a copy, last what the machine itself depends on.
 
     Raises:
         UsageError: the order of the policy contains a cycle.
     """
     by_key = {candidate.component.key: candidate for candidate in chosen}
+    components = sorted((candidate.component for candidate in chosen), key=_at_risk)
     try:
-        return [by_key[c.key] for c in policy.ranked([candidate.component for candidate in chosen])]
+        return [by_key[c.key] for c in policy.ranked(components)]
     except ValueError as error:
         raise UsageError(str(error), hint="[[order]] in livefw.toml", phase="plan") from error
+
+
+def _at_risk(component: Component) -> tuple[bool, bool]:
+    return any(each.code in checks.ONLY_BY_NAME for each in component.hazards), bool(component.hazards)
 
 
 def steps(
@@ -197,6 +206,8 @@ def examine(
         unmatched=() if scene.named or not scene.policy.strict else unmatched_patterns.find(scene.policy, found),
     )
     ignore = (*scene.ignore, *scene.policy.ignore, *scene.decided(component))
+    if not scene.by_name:
+        ignore = tuple(name for name in ignore if name not in checks.ONLY_BY_NAME)
     problems = checks.examine(context, ignore=ignore)
     if why := expected_version.mismatch(component, expected):
         problems = (Problem(why.code, Weight.FATAL, why.text, why.hint), *problems)

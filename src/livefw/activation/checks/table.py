@@ -376,6 +376,8 @@ ON_STAGING = frozenset(
     {"policy", "pinned", "forbidden", "permission", "downgrade", "requirements", "signature", "signed"}
 )
 """Checks that are also made when an image is staged: those that depend neither on the machine nor on the time."""
+ONLY_BY_NAME = frozenset({"boot"})
+"""Checks that can be ignored only for a component that the user names: no pattern, no `--all`, no `automatic`."""
 _UNSEEN = MachineFacts(frozenset(), (), None, (), None, Guests(0, 0))
 
 HOOK_PREFIX = "hook:"

@@ -22,7 +22,7 @@ from livefw.activation.events import (
     Steps,
     to_the_end,
 )
-from livefw.activation.execution import mechanism, one_step, settling, staging
+from livefw.activation.execution import mechanism, one_step, recovery, settling, staging
 from livefw.activation.execution.attempt import Context, Remains, Turn
 from livefw.activation.history.archive import Archived, Cut
 from livefw.activation.history.damaged import SetAside
@@ -30,7 +30,7 @@ from livefw.activation.history.journal import RowKind
 from livefw.activation.history.writer import HistoryWriter
 from livefw.activation.host import ActivationRequest, Host, OnFailure, nowhere
 from livefw.activation.images.target import StagingRequest, find_target
-from livefw.activation.inventory import discovery, hosts, unmatched_patterns
+from livefw.activation.inventory import discovery, hosts, side_effects, unmatched_patterns
 from livefw.activation.inventory.discovery import Candidate, Inventory
 from livefw.activation.lock.machine_lock import Lock, LockedFor
 from livefw.activation.mishaps import NOT_LET_GO, Mishaps
@@ -38,7 +38,7 @@ from livefw.activation.outcome import Outcome, Result
 from livefw.activation.plan import PlanContext, SettingChange
 from livefw.activation.policy.document import Policy
 from livefw.errors import TransportError, UsageError
-from livefw.providers.base import Component, cancels_by_itself, is_stager
+from livefw.providers.base import Component, Course, Reason, cancels_by_itself, is_stager
 
 if TYPE_CHECKING:
     from livefw.activation.setting_changes import Tried, UnmetSetting
@@ -185,14 +185,27 @@ class Session:
             if attempt.result.outcome is Outcome.FAILED:
                 self._cancel_previous(candidate, turn.mishaps)
                 previous = None
+            more = any(key not in tried for key in chosen) and _continues(attempt.result, request.on_failure)
+            if more and attempt.result.before.kin and attempt.result.outcome is Outcome.ACTIVATED:
+                why = yield from self._recovered(candidate)
+                more = not turn.mishaps.add(why)
+                again = partial(discovery.look_again, found, host.providers, host=candidate.component.host)
+                found = turn.mishaps.spared(side_effects.NOT_SEEN, again, found)
             done[candidate.component.key] = attempt._replace(mishaps=turn.mishaps.found)
             yield done[candidate.component.key]
-            if turn.mishaps.interrupted or not _continues(attempt.result, request.on_failure):
+            if turn.mishaps.interrupted or not more:
                 break
         host.observe(found)
         finished = Finished(tuple(done.values()), tuple(key for key in chosen if key not in done))
         yield finished
         return finished
+
+    def _recovered(self, candidate: Candidate) -> Steps[Reason | None]:
+        """Wait until a device that was activated is well again; returns why it is not."""
+        before, host = candidate.component, self._host
+        look = partial(candidate.provider.inspect, before.id)
+        limit_s = host.policy.limits.recovery
+        return (yield from recovery.wait(before, look, limit_s=limit_s, control=self.control, clock=host.clock))
 
     def _stage(self, request: StagingRequest) -> Steps[Finished]:
         require_ignorable(request.ignore, self._host.policy)
@@ -293,8 +306,14 @@ def _blocks(previous: Candidate, candidate: Candidate) -> bool:
     return previous.provider.name == candidate.provider.name and previous.component.key != candidate.component.key
 
 
+_BAD_COURSES = frozenset({Course.GONE, Course.DAMAGED, Course.RESET})
+"""What must not happen to a second device, whatever the user wants after a failure."""
+
+
 def _continues(result: Result, on_failure: OnFailure) -> bool:
     if result.outcome in (Outcome.UNKNOWN, Outcome.CANCELLED):
+        return False
+    if result.claim and result.claim.course in _BAD_COURSES:
         return False
     return result.outcome is not Outcome.FAILED or on_failure is OnFailure.CONTINUE
 

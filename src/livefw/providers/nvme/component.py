@@ -65,8 +65,8 @@ def armed(slots: SlotLog) -> bool:
     return slots.at_reset not in (0, slots.running)
 
 
-def component(files: Files, drive: Drive, held: StagedSlot | None, tool: Tool = no_tool) -> Component:
-    """Everything about a drive at this moment. ``tool`` is asked only where an image waits: it takes its time."""
+def component(files: Files, drive: Drive, held: StagedSlot | None, tool: Tool | None = no_tool) -> Component:
+    """Everything about a drive at this moment. ``tool`` as in `uses.hazards`."""
     first, told, slots = drive.controllers[0], drive.identity, drive.slots
     known = told is not None and slots is not None and drive.knows_itself
     running = told.firmware if told and known else first.firmware
@@ -87,7 +87,7 @@ def component(files: Files, drive: Drive, held: StagedSlot | None, tool: Tool = 
         details=tuple(_details(drive)),
         unconfirmed=None if running else _UNCONFIRMED,
         flag=Flag.PROVES_NOTHING,
-        hazards=(*_health(drive), *uses.hazards(files, drive, tool if slot else None)),
+        hazards=(*_health(drive), *uses.hazards(files, drive, tool)),
         models=models(drive),
         kin=f"nvme:{first.kin}" if first.kin else "",
         readings=tuple(_readings(files, drive)),

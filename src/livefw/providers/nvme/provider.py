@@ -61,7 +61,11 @@ class NvmeProvider(InbandProvider):
         held = self._held([each.ident for each in found])
         for each in found:
             self._names[each.ident] = tuple(one.name for one in each.controllers)
-        components = tuple(component.component(self._files, each, held.get(each.ident), self.tool) for each in found)
+        # Tools and other drives take their time: they are asked where something may be activated.
+        components = tuple(
+            component.component(self._files, each, held.get(each.ident), self.tool if self._waits(each, held) else None)
+            for each in found
+        )
         return Discovery(components, absent=None if found else ABSENT)
 
     def inspect(self, ident: str) -> Component | None:
@@ -138,6 +142,11 @@ class NvmeProvider(InbandProvider):
             waits = pending_slot(drive.slots, drive.identity.firmware, self._held_of(ident))
             slot = str(drive.slots.running if action == "cancel" else waits or slot)
         return f"nvme fw-commit {node} --slot={slot} --action={2 if action == 'cancel' else 3}"
+
+    @staticmethod
+    def _waits(drive: Drive, held: dict[str, StagedSlot]) -> bool:
+        told = drive.identity
+        return bool(told and drive.slots and pending_slot(drive.slots, told.firmware, held.get(drive.ident)))
 
     def _drive(self, ident: str) -> Drive | None:
         return next(iter(drives.look(self._files, ident)), None)
