@@ -14,7 +14,7 @@ from livefw.providers.base import Component, Phase, Reason
 
 NOT_RECOVERED = Reason(
     "not-recovered",
-    "it is not well again after {seconds:.0f} s, so nothing else was started: {error}",
+    "it is not well again after {seconds} s, so nothing else was started: {error}",
     "livefw show COMPONENT",
 )
 _LOOK_S = 1.0
@@ -43,7 +43,7 @@ def wait(
     while why := _why(before, look):
         seconds = clock.now() - began
         if control.stopped or seconds >= limit_s:
-            return NOT_RECOVERED.fill(seconds=seconds, error=why).about(before.word)
+            return NOT_RECOVERED.fill(seconds=round(seconds), error=why).about(before.word)
         if why != told:
             yield Progressed(before, Phase.SETTLING, f"waiting until it is well again: {why}")
         told = why

@@ -185,15 +185,14 @@ class Session:
             if attempt.result.outcome is Outcome.FAILED:
                 self._cancel_previous(candidate, turn.mishaps)
                 previous = None
-            more = any(key not in tried for key in chosen) and _continues(attempt.result, request.on_failure)
-            if more and attempt.result.before.kin and attempt.result.outcome is Outcome.ACTIVATED:
-                why = yield from self._recovered(candidate)
-                more = not turn.mishaps.add(why)
+            continues = _continues(attempt.result, request.on_failure)
+            if continues and _is_one_of_several(attempt.result) and _next_candidate(found, wanted, tried, host.policy):
+                continues = not turn.mishaps.add((yield from self._recovered(candidate)))
                 again = partial(discovery.look_again, found, host.providers, host=candidate.component.host)
                 found = turn.mishaps.spared(side_effects.NOT_SEEN, again, found)
             done[candidate.component.key] = attempt._replace(mishaps=turn.mishaps.found)
             yield done[candidate.component.key]
-            if turn.mishaps.interrupted or not more:
+            if turn.mishaps.interrupted or not continues:
                 break
         host.observe(found)
         finished = Finished(tuple(done.values()), tuple(key for key in chosen if key not in done))
@@ -304,6 +303,11 @@ def _left_out(found: Inventory, policy: Policy) -> tuple[Component, ...]:
 def _blocks(previous: Candidate, candidate: Candidate) -> bool:
     """Whether the previous component may prevent the next one."""
     return previous.provider.name == candidate.provider.name and previous.component.key != candidate.component.key
+
+
+def _is_one_of_several(result: Result) -> bool:
+    """Whether a device was activated beside which there may be others with the copies of what it holds."""
+    return bool(result.before.kin) and result.outcome is Outcome.ACTIVATED
 
 
 _BAD_COURSES = frozenset({Course.GONE, Course.DAMAGED, Course.RESET})

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from livefw.activation import aftermath, expected_version, mishaps, setting_changes, step_status
 from livefw.activation.checks.table import CHECKS, HOOK_PREFIX, Check, Weight
-from livefw.activation.execution import mechanism, settling, staging
+from livefw.activation.execution import mechanism, recovery, settling, staging
 from livefw.activation.history import writer
 from livefw.activation.images import releases
 from livefw.activation.inventory import old_versions, side_effects
@@ -234,6 +234,7 @@ def _verdicts() -> Iterator[Meaning]:
 _ENGINES = (
     aftermath,
     side_effects,
+    recovery,
     writer,
     mishaps,
     staging_verdict,
