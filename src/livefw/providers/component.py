@@ -59,7 +59,7 @@ class Reading(StrEnum):
     """A figure of a device that a site may limit."""
 
     PAUSE = "pause"
-    """Seconds that it may stand still, by its own word."""
+    """Seconds that it may stand still, as it declares."""
     TEMPERATURE = "temperature"
     """Degrees Celsius."""
     WEAR = "wear"

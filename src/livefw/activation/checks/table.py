@@ -231,7 +231,7 @@ def _hazard(name: str) -> Callable[[CheckContext], Found]:
 
 
 _LIMITED = {
-    Reading.PAUSE: ("it may stand still for {value:g} s by its own word, and the limit is {limit:g} s", ""),
+    Reading.PAUSE: ("it declares that it may stand still for {value:g} s, and the limit is {limit:g} s", ""),
     Reading.TEMPERATURE: ("it has {value:g} degrees C, and the limit is {limit:g}", "wait until it is cooler"),
     Reading.WEAR: ("{value:g} % of its rated life are used, and the limit is {limit:g} %", "replace it"),
     Reading.REQUESTS: (

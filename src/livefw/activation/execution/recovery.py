@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """After the activation of one of several devices: wait until it is well again, and what it is a part of.
 
-Whoever has copies on two devices must not lose both. So the next device is not touched before this one answers, reports
-no new fault, and its copies are in sync again, as they were before.
+Data that have copies on two devices must not lose both. So the next device is not touched before this one answers,
+reports no new fault, and its copies are in sync again, as they were before.
 """
 
 from collections.abc import Callable
@@ -37,7 +37,7 @@ def wait(
 ) -> Steps[Reason | None]:
     """Wait until the device is well again; returns why it is not after ``limit_s`` seconds, None if it is.
 
-    ``look`` reads it anew; an error of it counts as a device that is not well. Whoever stops the request ends the wait.
+    ``look`` reads it anew; an error of it counts as a device that is not well. A request that is stopped ends the wait.
     """
     began, told = clock.now(), ""
     while why := _why(before, look):

@@ -461,7 +461,7 @@ KEYS = SettingsSection(
                     "time an activation may take; a shorter watchdog, or a longer history, refuses",
                 ),
                 "pause": SettingsKey(
-                    "number", _positive, 30.0, "seconds that a device may stand still, by its own word"
+                    "number", _positive, 30.0, "seconds that a device may stand still, as it declares"
                 ),
                 "temperature": SettingsKey(
                     "number", _positive, None, "degrees Celsius of a device above which to refuse"

@@ -107,7 +107,7 @@ def recall(files: Files, clock: Clock, ident: str, text: str) -> Memory:
     """What the records tell of a drive since a mark, after the engine that made it has died.
 
     An activation that was asked for may still be under way, and is entered at its end. So as long as there is no
-    entry, or no drive, it is watched for as long as it may take by its own word.
+    entry, or no drive, it is watched for as long as it declares that it may take.
     """
     begin, began = RecordMark.parse(text), clock.now()
     while True:
