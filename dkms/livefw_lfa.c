@@ -12,7 +12,6 @@
 #include <linux/kernfs.h>
 #include <linux/kobject.h>
 #include <linux/kstrtox.h>
-#include <linux/mod_devicetable.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/nmi.h>
@@ -34,17 +33,13 @@
 #define LFA_FN_ACTIVATE		0xC40002E5
 #define LFA_FN_CANCEL		0xC40002E6
 
-/* x3 of GET_INVENTORY */
-#define LFA_CAPABLE		BIT_ULL(0)
+#define LFA_CAPABLE		BIT_ULL(0)	/* x3 of GET_INVENTORY */
 #define LFA_PENDING		BIT_ULL(1)
 #define LFA_MAY_RESET_CPU	BIT_ULL(2)
 #define LFA_RENDEZVOUS_OPTIONAL	BIT_ULL(3)
-
-/* x2 of ACTIVATE */
-#define LFA_SKIP_RENDEZVOUS	BIT_ULL(0)
-
-/* x1 of PRIME and ACTIVATE */
-#define LFA_CALL_AGAIN		BIT_ULL(0)
+#define LFA_SKIP_RENDEZVOUS	BIT_ULL(0)	/* x2 of ACTIVATE */
+#define LFA_CALL_AGAIN		BIT_ULL(0)	/* x1 of PRIME and ACTIVATE */
+#define LFA_BUSY		(-2)		/* x0 of all, a signed number; 0 is success */
 
 /* More than any machine has: the agent's word alone must not fill the memory. */
 #define LFA_MAX_IMAGES		1024
@@ -54,7 +49,6 @@
 static unsigned int prime_ms = 30000;
 module_param(prime_ms, uint, 0444);
 MODULE_PARM_DESC(prime_ms, "time for all calls of PRIME of one activation, in ms (30000)");
-
 static unsigned int activate_ms = 10000;
 module_param(activate_ms, uint, 0444);
 MODULE_PARM_DESC(activate_ms, "time for all calls of ACTIVATE of one activation, in ms (10000)");
@@ -67,22 +61,16 @@ struct lfa_info {
 	u64 pending_version;
 };
 
-/*
- * A component. The GUID stays; the sequence id is a place in the agent's list, which an activation
- * may give to another one. So an id is used only if its GUID was read with it, and once, in the
- * last scan.
- */
+/* A component. Its id is used only if its GUID was read with it, and once, in the last scan. */
 struct lfa_image {
 	struct kobject kobj;
 	struct list_head node;
-	uuid_t guid;
 	const char *name;	/* empty for a GUID that is not known */
+	const char *label;	/* for the log: the name, or else the GUID */
 	int id;			/* sequence id in the last scan, or LFA_NO_ID */
 	unsigned int rows;	/* of the inventory in the last scan that have this GUID */
-	u64 flags;
-	u64 current_version;
-	u64 told_flags;		/* by uevent */
-	u64 told_version;
+	struct lfa_info info;	/* as it was read last, but for the pending version */
+	struct lfa_info told;	/* by uevent */
 	char last[96];		/* how the last call ended that was to change something */
 	bool primed;		/* and not cancelled since */
 	bool gone;		/* its directory is to be removed */
@@ -91,47 +79,31 @@ struct lfa_image {
 	bool auto_activate;
 };
 
+#define to_lfa_image(_kobj)	container_of(_kobj, struct lfa_image, kobj)
+
 /* Held for a whole activation, scan or clean-up, each of which changes the list of images. */
 static DEFINE_MUTEX(lfa_transaction);
 /* Read around calls with a sequence id, written where an id may become another component's. */
 static DECLARE_RWSEM(lfa_ids);
-/* For lfa_image.last */
-static DEFINE_SPINLOCK(lfa_last_lock);
+static DEFINE_SPINLOCK(lfa_last_lock);	/* for lfa_image.last */
 
 static LIST_HEAD(lfa_images);
 static unsigned int lfa_image_count;
+static unsigned int lfa_reported;	/* components, in the agent's words of the last scan */
 static bool lfa_cleanup_waits;
-/* Major in the upper half, minor in the lower. */
-static u32 lfa_agent_version;
-/* How many components there are, in the agent's words of the last scan. */
-static unsigned int lfa_reported;
-/* Nothing begins any more, and what runs ends before its next call. */
-static bool lfa_closing;
+static bool lfa_notified;		/* and nobody has looked yet what changed */
+static bool lfa_closing;		/* nothing begins, what runs ends before its next call */
+static u16 lfa_major, lfa_minor;
 static struct kset *lfa_kset;
-/* An activation takes long, and must not keep others' work from running. */
-static struct workqueue_struct *lfa_queue;
 
-/* From the UUIDs of TF-A's firmware image package, in their order of bytes. */
+/* As TF-A's firmware image package has them, in its order of bytes. */
 static const struct {
-	uuid_t guid;
-	const char *name;
+	const char *guid, *name;
 } lfa_names[] = {
-	{ UUID_INIT(0x47d4086d, 0x4cfe, 0x9846, 0x9b, 0x95, 0x29, 0x50, 0xcb, 0xbd, 0x5a, 0x00),
-	  "TF-A BL31 runtime" },
-	{ UUID_INIT(0xd6d0eea7, 0xfcea, 0xd54b, 0x97, 0x82, 0x99, 0x34, 0xf2, 0x34, 0xb6, 0xe4),
-	  "BL33 non-secure payload" },
-	{ UUID_INIT(0x6c0762a6, 0x12f2, 0x4b56, 0x92, 0xcb, 0xba, 0x8f, 0x63, 0x36, 0x06, 0xd9),
-	  "TF-RMM" },
+	{ "47d4086d-4cfe-9846-9b95-2950cbbd5a00", "TF-A BL31 runtime" },
+	{ "d6d0eea7-fcea-d54b-9782-9934f234b6e4", "BL33 non-secure payload" },
+	{ "6c0762a6-12f2-4b56-92cb-ba8f633606d9", "TF-RMM" },
 };
-
-/*
- * Calls to the agent. What comes back is the word of another program: none of it is an index, a
- * size or a bound here before it was compared with one of ours.
- */
-
-/* x0 of every call, as a signed number. */
-#define LFA_SUCCESS		0
-#define LFA_BUSY		(-2)
 
 struct lfa_status {
 	const char *name;
@@ -178,37 +150,34 @@ static s64 lfa_call(u32 function, int id, u64 flags, struct arm_smccc_1_2_regs *
 static int lfa_find_agent(void)
 {
 	struct arm_smccc_1_2_regs res;
+	s32 version;
 
 	/* Results up to x5 came with SMCCC 1.2. */
-	if (arm_smccc_get_version() < ARM_SMCCC_VERSION_1_2 ||
-	    arm_smccc_1_1_get_conduit() == SMCCC_CONDUIT_NONE)
+	if (arm_smccc_get_version() < ARM_SMCCC_VERSION_1_2)
 		return -ENODEV;
 	/* -1 arrives in 32 bits or in 64. */
-	if ((s32)lfa_call(LFA_FN_VERSION, 0, 0, &res) < 0)
+	version = lfa_call(LFA_FN_VERSION, 0, 0, &res);
+	if (version < 0)
 		return -ENODEV;
-	lfa_agent_version = res.a0;
-	if (lfa_agent_version >> 16 != 1) {
-		pr_warn("an agent of version %u.%u is not known here\n", lfa_agent_version >> 16,
-			lfa_agent_version & 0xffff);
+	lfa_major = version >> 16;
+	lfa_minor = version;
+	if (lfa_major != 1) {
+		pr_warn("an agent of version %u.%u is not known here\n", lfa_major, lfa_minor);
 		return -ENODEV;
 	}
-	pr_info("Live Firmware Activation: detected v%u.%u\n", lfa_agent_version >> 16,
-		lfa_agent_version & 0xffff);
+	pr_info("Live Firmware Activation: detected v%u.%u\n", lfa_major, lfa_minor);
 	return 0;
 }
 
 /* How many components there are, LFA_MAX_IMAGES at the most. */
-static int lfa_get_count(unsigned int *count)
+static int lfa_get_count(void)
 {
 	struct arm_smccc_1_2_regs res;
 	s64 status = lfa_call(LFA_FN_GET_INFO, 0, 0, &res);
 
 	if (status)
 		return lfa_status(status)->error;
-	if (res.a1 > LFA_MAX_IMAGES)
-		return -E2BIG;
-	*count = res.a1;
-	return 0;
+	return res.a1 <= LFA_MAX_IMAGES ? res.a1 : -E2BIG;
 }
 
 static int lfa_get_inventory(int id, struct lfa_info *info)
@@ -229,25 +198,12 @@ static int lfa_get_inventory(int id, struct lfa_info *info)
 	return 0;
 }
 
-/* Components and their directories. */
-
-static struct lfa_image *to_lfa_image(struct kobject *kobj)
-{
-	return container_of(kobj, struct lfa_image, kobj);
-}
-
-/* For the log: the name, or else the GUID. */
-static const char *lfa_label(const struct lfa_image *image)
-{
-	return *image->name ? image->name : kobject_name(&image->kobj);
-}
-
 static struct lfa_image *lfa_find(const uuid_t *guid)
 {
 	struct lfa_image *image;
 
 	list_for_each_entry(image, &lfa_images, node)
-		if (uuid_equal(&image->guid, guid))
+		if (uuid_equal(&image->info.guid, guid))
 			return image;
 	return NULL;
 }
@@ -257,32 +213,31 @@ static const struct kobj_type lfa_image_type;
 /* A component that was not there before, with its directory; NULL if there is no space for it. */
 static struct lfa_image *lfa_add(const struct lfa_info *info)
 {
-	struct lfa_image *image;
+	struct lfa_image *image = NULL;
+	char guid[UUID_STRING_LEN + 1];
 	unsigned int i;
 
 	/* A list that is never whole loses nothing: a new GUID in each would fill the memory. */
-	if (lfa_image_count >= LFA_MAX_IMAGES)
-		return NULL;
-	image = kzalloc(sizeof(*image), GFP_KERNEL);
+	if (lfa_image_count < LFA_MAX_IMAGES)
+		image = kzalloc(sizeof(*image), GFP_KERNEL);
 	if (!image)
 		return NULL;
-	uuid_copy(&image->guid, &info->guid);
+	image->info = *info;
+	image->told = *info;
+	image->id = LFA_NO_ID;
+	image->force_cpu_rendezvous = true;
+	strscpy(image->last, "none", sizeof(image->last));
+	snprintf(guid, sizeof(guid), "%pUb", &info->guid);
 	image->name = "";
 	for (i = 0; i < ARRAY_SIZE(lfa_names); i++)
-		if (uuid_equal(&lfa_names[i].guid, &info->guid))
+		if (!strcmp(lfa_names[i].guid, guid))
 			image->name = lfa_names[i].name;
-	image->id = LFA_NO_ID;
-	image->flags = info->flags;
-	image->told_flags = info->flags;
-	image->current_version = info->current_version;
-	image->told_version = info->current_version;
-	strscpy(image->last, "none", sizeof(image->last));
-	image->force_cpu_rendezvous = true;
 	image->kobj.kset = lfa_kset;
-	if (kobject_init_and_add(&image->kobj, &lfa_image_type, NULL, "%pUb", &info->guid)) {
+	if (kobject_init_and_add(&image->kobj, &lfa_image_type, NULL, "%s", guid)) {
 		kobject_put(&image->kobj);
 		return NULL;
 	}
+	image->label = *image->name ? image->name : kobject_name(&image->kobj);
 	list_add_tail(&image->node, &lfa_images);
 	lfa_image_count++;
 	kobject_uevent(&image->kobj, KOBJ_ADD);
@@ -292,28 +247,25 @@ static struct lfa_image *lfa_add(const struct lfa_info *info)
 /* One row of the inventory; whether it could be used. */
 static bool lfa_scan_row(int id)
 {
-	struct lfa_image *image;
+	struct lfa_image *image = NULL;
 	struct lfa_info info;
-	int err;
+	int err = lfa_get_inventory(id, &info);
 
-	err = lfa_get_inventory(id, &info);
+	if (!err)
+		image = lfa_find(&info.guid) ?: lfa_add(&info);
 	if (err) {
 		pr_err_ratelimited("component %d cannot be read: %d\n", id, err);
-		return false;
-	}
-	image = lfa_find(&info.guid) ?: lfa_add(&info);
-	if (!image) {
+	} else if (!image) {
 		pr_err_ratelimited("no room for component %d\n", id);
-		return false;
-	}
-	if (++image->rows > 1) {
+	} else if (++image->rows > 1) {
 		pr_err_ratelimited("%pUb is listed more than once\n", &info.guid);
-		return false;
+	} else {
+		image->id = id;
+		WRITE_ONCE(image->info.flags, info.flags);
+		WRITE_ONCE(image->info.current_version, info.current_version);
+		return true;
 	}
-	image->id = id;
-	WRITE_ONCE(image->flags, info.flags);
-	WRITE_ONCE(image->current_version, info.current_version);
-	return true;
+	return false;
 }
 
 /* Tell user space which files have another content than when it was told last. */
@@ -324,45 +276,39 @@ static void lfa_announce(struct lfa_image *image)
 		"current_version", "activation_capable", "activation_pending", "may_reset_cpu",
 		"cpu_rendezvous",
 	};
-	unsigned long changed = (image->flags ^ image->told_flags) << 1 |
-				(image->current_version != image->told_version);
+	unsigned long changed = (image->info.flags ^ image->told.flags) << 1 |
+				(image->info.current_version != image->told.current_version);
 	char text[128] = "LFA_CHANGED=", *env[] = { text, NULL };
-	const unsigned int empty = strlen(text);
-	unsigned int i, size = empty;
+	unsigned int i, size = strlen(text);
 
+	image->told = image->info;
+	/* Only what has a file is a change. */
+	changed &= GENMASK(ARRAY_SIZE(files) - 1, 0);
+	if (!changed)
+		return;
 	for_each_set_bit(i, &changed, ARRAY_SIZE(files))
 		size += scnprintf(text + size, sizeof(text) - size, "%s ", files[i]);
-	image->told_flags = image->flags;
-	image->told_version = image->current_version;
-	/* Only what has a file is a change. */
-	if (size == empty)
-		return;
 	text[size - 1] = '\0';
 	kobject_uevent_env(&image->kobj, KOBJ_CHANGE, env);
 }
 
-/*
- * Read the inventory anew; the caller holds lfa_transaction, and lfa_ids for writing. A component
- * of which nothing was read keeps its directory unless the whole inventory could be read, but it
- * has no id, so that nothing is asked of it that another would answer.
- */
+/* Read the inventory anew. Only if all of it could be read, what is not in it is gone. */
 static int lfa_scan_locked(void)
 {
 	struct lfa_image *image;
-	unsigned int count = 0;
+	int id, count;
 	bool whole;
-	int err, id;
 
 	lockdep_assert_held(&lfa_transaction);
 	lockdep_assert_held_write(&lfa_ids);
 	list_for_each_entry(image, &lfa_images, node)
 		image->rows = 0;
-	err = lfa_get_count(&count);
-	if (err)
-		pr_err("Error getting number of LFA components\n");
-	else
+	count = lfa_get_count();
+	whole = count >= 0;
+	if (whole)
 		WRITE_ONCE(lfa_reported, count);
-	whole = !err;
+	else
+		pr_err("Error getting number of LFA components\n");
 	for (id = 0; id < count; id++)
 		whole &= lfa_scan_row(id);
 	lfa_cleanup_waits = false;
@@ -373,7 +319,7 @@ static int lfa_scan_locked(void)
 		lfa_cleanup_waits |= image->gone;
 		lfa_announce(image);
 	}
-	return err;
+	return min(count, 0);
 }
 
 /* The same for who holds lfa_transaction only. */
@@ -395,18 +341,15 @@ static int lfa_ask(struct lfa_image *image, struct lfa_info *info)
 	down_read(&lfa_ids);
 	if (image->id != LFA_NO_ID)
 		err = lfa_get_inventory(image->id, info);
-	if (!err && !uuid_equal(&image->guid, &info->guid))
+	if (!err && !uuid_equal(&image->info.guid, &info->guid))
 		err = -ENOENT;
 	if (!err)
-		WRITE_ONCE(image->flags, info->flags);
+		WRITE_ONCE(image->info.flags, info->flags);
 	up_read(&lfa_ids);
 	return err;
 }
 
-/*
- * Remove the directories of components that are gone. Waits for whoever is in one of their files,
- * so it never runs from within one, nor with lfa_ids held.
- */
+/* Waits for whoever is in a file of what is gone: not from within one, nor with lfa_ids held. */
 static void lfa_cleanup(void)
 {
 	struct lfa_image *image, *next;
@@ -423,44 +366,26 @@ static void lfa_cleanup(void)
 	lfa_cleanup_waits = false;
 }
 
-static void lfa_cleanup_work(struct work_struct *work)
-{
-	mutex_lock(&lfa_transaction);
-	lfa_cleanup();
-	mutex_unlock(&lfa_transaction);
-}
-
-static DECLARE_WORK(lfa_cleaning, lfa_cleanup_work);
-
-/* The caller may be in a file of a directory that is to be removed. */
-static void lfa_end_transaction(void)
-{
-	if (lfa_cleanup_waits)
-		queue_work(lfa_queue, &lfa_cleaning);
-	mutex_unlock(&lfa_transaction);
-}
-
-/* PRIME, ACTIVATE and CANCEL. */
-
 /* For last_error, and for the log if nothing follows: -EAGAIN says that another call does. */
 static void lfa_record(struct lfa_image *image, const char *call, s64 status, int err,
 		       unsigned int failed, unsigned int asked)
 {
 	const char *name = lfa_status(status)->name;
-	char cpus[40] = "";
+	int size;
 
-	if (failed && failed < asked)
-		scnprintf(cpus, sizeof(cpus), " on %u of %u CPUs", failed, asked);
 	spin_lock(&lfa_last_lock);
-	scnprintf(image->last, sizeof(image->last), "%s %s %lld%s%s", call, name, status,
-		  err == -ETIMEDOUT ? " timed out" : "", cpus);
+	size = scnprintf(image->last, sizeof(image->last), "%s %s %lld%s", call, name, status,
+			 err == -ETIMEDOUT ? " timed out" : "");
+	if (failed && failed < asked)
+		scnprintf(image->last + size, sizeof(image->last) - size, " on %u of %u CPUs",
+			  failed, asked);
 	spin_unlock(&lfa_last_lock);
 	if (err == -ETIMEDOUT)
-		pr_err("LFA_%s for image %s timed out\n", call, lfa_label(image));
+		pr_err("LFA_%s for image %s timed out\n", call, image->label);
 	else if (err == -ESHUTDOWN)
-		pr_err("LFA_%s for image %s interrupted\n", call, lfa_label(image));
+		pr_err("LFA_%s for image %s interrupted\n", call, image->label);
 	else if (err && err != -EAGAIN)
-		pr_err("LFA_%s for image %s failed: %s\n", call, lfa_label(image), name);
+		pr_err("LFA_%s for image %s failed: %s\n", call, image->label, name);
 }
 
 /* CANCEL what is primed; the caller holds lfa_ids. An agent that has nothing primed refuses. */
@@ -470,19 +395,16 @@ static s64 lfa_call_cancel(struct lfa_image *image)
 	s64 status = lfa_call(LFA_FN_CANCEL, image->id, 0, &res);
 
 	if (status) {
-		pr_err("Activation not cancelled for image %s: %s\n", lfa_label(image),
+		pr_err("Activation not cancelled for image %s: %s\n", image->label,
 		       lfa_status(status)->name);
-		return status;
+	} else {
+		WRITE_ONCE(image->primed, false);
+		pr_info("Activation cancelled for image %s\n", image->label);
 	}
-	WRITE_ONCE(image->primed, false);
-	pr_info("Activation cancelled for image %s\n", lfa_label(image));
-	return 0;
+	return status;
 }
 
-/*
- * An agent may go on holding what was activated, and then let another one be primed, but not be
- * activated. That there is nothing to cancel is no news.
- */
+/* An agent may hold what was activated, and let nothing else be activated. A refusal is no news. */
 static void lfa_let_go_of_others(struct lfa_image *image)
 {
 	struct arm_smccc_1_2_regs res;
@@ -501,95 +423,84 @@ static void lfa_let_go_of_others(struct lfa_image *image)
 /* One activation. */
 struct lfa_run {
 	struct lfa_image *image;
-	u64 flags;		/* of ACTIVATE, the same in all attempts */
+	u32 function;
+	u64 flags;
 	unsigned long deadline;
 	bool held;		/* the agent may hold the image */
-	/* What all CPUs were answered that issued one ACTIVATE. */
-	raw_spinlock_t lock;
-	unsigned int asked, failed, busy;
-	bool again;
-	s64 worst;
+	struct {
+		unsigned int asked, failed, busy;	/* CPUs */
+		bool again;
+		s64 worst;
+	} got;			/* by the call that is issued */
 };
 
-/* After an answer that asks for another call: -EAGAIN for that, or why there is none. */
-static int lfa_may_repeat(const struct lfa_run *run)
+/* With stop_machine() it runs on each CPU, all others being stopped too. */
+static int lfa_issue(void *data)
 {
-	if (READ_ONCE(lfa_closing))
-		return -ESHUTDOWN;
-	if (time_after_eq(jiffies, run->deadline))
-		return -ETIMEDOUT;
-	return -EAGAIN;
+	static DEFINE_RAW_SPINLOCK(lock);
+	struct arm_smccc_1_2_regs res;
+	struct lfa_run *run = data;
+	s64 status = lfa_call(run->function, run->image->id, run->flags, &res);
+
+	raw_spin_lock(&lock);
+	run->got.asked++;
+	if (!status)
+		run->got.again |= res.a1 & LFA_CALL_AGAIN;
+	else if (status == LFA_BUSY)
+		run->got.busy++;
+	/* The lowest: what is told must not depend on which CPU was first. */
+	else if (!run->got.failed++ || status < run->got.worst)
+		run->got.worst = status;
+	raw_spin_unlock(&lock);
+	return 0;
+}
+
+/* After a call that could be issued. -EAGAIN asks for another one; any other error is the end. */
+static int lfa_evaluate(struct lfa_run *run, const char *call)
+{
+	s64 status = 0;
+	int err = 0;
+
+	if (run->got.failed) {
+		status = run->got.worst;
+		err = lfa_status(status)->error;
+	} else if (run->got.busy || run->got.again) {
+		status = run->got.busy ? LFA_BUSY : 0;
+		err = time_after_eq(jiffies, run->deadline) ? -ETIMEDOUT : -EAGAIN;
+		if (READ_ONCE(lfa_closing))
+			err = -ESHUTDOWN;
+	}
+	run->held |= !lfa_status(status)->refused;
+	lfa_record(run->image, call, status, err, run->got.failed ?: run->got.busy, run->got.asked);
+	memset(&run->got, 0, sizeof(run->got));
+	if (err && err != -EAGAIN && run->held)
+		lfa_call_cancel(run->image);
+	return err;
 }
 
 static int lfa_prime(struct lfa_run *run)
 {
-	struct lfa_image *image = run->image;
-	struct arm_smccc_1_2_regs res;
-	s64 status;
 	int err;
 
 	down_read(&lfa_ids);
-	status = lfa_call(LFA_FN_PRIME, image->id, 0, &res);
-	run->held |= !lfa_status(status)->refused;
-	if (status == LFA_BUSY || (!status && (res.a1 & LFA_CALL_AGAIN)))
-		err = lfa_may_repeat(run);
-	else
-		err = lfa_status(status)->error;
-	lfa_record(image, "PRIME", status, err, 0, 0);
-	WRITE_ONCE(image->primed, !err);
-	if (err && err != -EAGAIN && run->held)
-		lfa_call_cancel(image);
+	lfa_issue(run);
+	err = lfa_evaluate(run, "PRIME");
+	WRITE_ONCE(run->image->primed, !err);
 	up_read(&lfa_ids);
 	return err;
 }
 
-/* Runs on each CPU, all others being stopped too. */
-static int lfa_activate_here(void *data)
-{
-	struct lfa_run *run = data;
-	struct arm_smccc_1_2_regs res;
-	s64 status;
-
-	status = lfa_call(LFA_FN_ACTIVATE, run->image->id, run->flags, &res);
-	raw_spin_lock(&run->lock);
-	run->asked++;
-	if (!status)
-		run->again |= res.a1 & LFA_CALL_AGAIN;
-	else if (status == LFA_BUSY)
-		run->busy++;
-	/* The lowest: what is told must not depend on which CPU was first. */
-	else if (!run->failed++ || status < run->worst)
-		run->worst = status;
-	raw_spin_unlock(&run->lock);
-	return 0;
-}
-
-/* One attempt, by this CPU or by all. */
 static int lfa_activate_primed(struct lfa_run *run)
 {
-	struct lfa_image *image = run->image;
-	s64 status = LFA_SUCCESS;
-	int err = 0;
+	int err;
 
-	run->asked = 0;
-	run->failed = 0;
-	run->busy = 0;
-	run->again = false;
 	down_write(&lfa_ids);
 	if (run->flags & LFA_SKIP_RENDEZVOUS)
-		lfa_activate_here(run);
+		err = lfa_issue(run);
 	else
-		err = stop_machine(lfa_activate_here, run, cpu_online_mask);
-	if (run->failed) {
-		status = run->worst;
-		err = lfa_status(status)->error;
-	} else if (run->busy || run->again) {
-		status = run->busy ? LFA_BUSY : LFA_SUCCESS;
-		err = lfa_may_repeat(run);
-	}
-	lfa_record(image, "ACTIVATE", status, err, run->failed ?: run->busy, run->asked);
-	if (err && err != -EAGAIN)
-		lfa_call_cancel(image);
+		err = stop_machine(lfa_issue, run, cpu_online_mask);
+	if (!err)
+		err = lfa_evaluate(run, "ACTIVATE");
 	/* However it ended: ids and versions may be others now. */
 	if (err != -EAGAIN)
 		lfa_scan_locked();
@@ -597,24 +508,12 @@ static int lfa_activate_primed(struct lfa_run *run)
 	return err;
 }
 
-static int lfa_repeat(struct lfa_run *run, int (*step)(struct lfa_run *run), unsigned int ms)
-{
-	int err;
-
-	run->deadline = jiffies + msecs_to_jiffies(ms);
-	while ((err = step(run)) == -EAGAIN)
-		msleep(LFA_PAUSE_MS);
-	return err;
-}
-
-/*
- * PRIME and ACTIVATE; the caller holds lfa_transaction, so that the id stays what it is here. The
- * log tells of it in the words of success.
- */
+/* PRIME and ACTIVATE of one component; the log tells of it in the words of success. */
 static int lfa_activate(struct lfa_image *image, const char *success)
 {
-	struct lfa_run run = { .image = image };
+	struct lfa_run run = { .image = image, .function = LFA_FN_PRIME };
 	struct lfa_info info;
+	bool alone;
 	int err;
 
 	lockdep_assert_held(&lfa_transaction);
@@ -633,16 +532,81 @@ static int lfa_activate(struct lfa_image *image, const char *success)
 		pr_err("CPU reset not supported by kernel driver\n");
 		return -EOPNOTSUPP;
 	}
-	raw_spin_lock_init(&run.lock);
-	if ((info.flags & LFA_RENDEZVOUS_OPTIONAL) && !READ_ONCE(image->force_cpu_rendezvous))
-		run.flags = LFA_SKIP_RENDEZVOUS;
+	/* All attempts have to be of one kind. */
+	alone = (info.flags & LFA_RENDEZVOUS_OPTIONAL) && !READ_ONCE(image->force_cpu_rendezvous);
 	lfa_let_go_of_others(image);
-	err = lfa_repeat(&run, lfa_prime, prime_ms);
+	run.deadline = jiffies + msecs_to_jiffies(prime_ms);
+	while ((err = lfa_prime(&run)) == -EAGAIN)
+		msleep(LFA_PAUSE_MS);
+	if (err)
+		return err;
+	run.function = LFA_FN_ACTIVATE;
+	run.flags = alone ? LFA_SKIP_RENDEZVOUS : 0;
+	run.deadline = jiffies + msecs_to_jiffies(activate_ms);
+	while ((err = lfa_activate_primed(&run)) == -EAGAIN)
+		msleep(LFA_PAUSE_MS);
 	if (!err)
-		err = lfa_repeat(&run, lfa_activate_primed, activate_ms);
-	if (!err)
-		pr_info("%s: %s\n", lfa_label(image), success);
+		pr_info("%s: %s\n", image->label, success);
 	return err;
+}
+
+/* Each once, as there are agents that never take a pending flag back; up to the first failure. */
+static int lfa_activate_automatic(void)
+{
+	const u64 wanted = LFA_CAPABLE | LFA_PENDING;
+	struct lfa_image *image;
+	int err;
+
+	list_for_each_entry(image, &lfa_images, node)
+		image->tried = false;
+again:
+	list_for_each_entry(image, &lfa_images, node) {
+		if (image->tried || !READ_ONCE(image->auto_activate) || image->id == LFA_NO_ID ||
+		    (READ_ONCE(image->info.flags) & wanted) != wanted)
+			continue;
+		image->tried = true;
+		err = lfa_activate(image, "automatic activation succeeded");
+		if (err)
+			return err;
+		/* From the start: it has changed the list. */
+		goto again;
+	}
+	return 0;
+}
+
+/* What no file can do: remove directories, and whatever a notification asks for. */
+static void lfa_do_work(struct work_struct *work)
+{
+	int err;
+
+	mutex_lock(&lfa_transaction);
+	lfa_cleanup();
+	if (xchg(&lfa_notified, false)) {
+		err = lfa_scan();
+		if (!err)
+			err = lfa_activate_automatic();
+		if (err)
+			pr_warn("notified image activation failed: %d\n", err);
+		lfa_cleanup();
+	}
+	mutex_unlock(&lfa_transaction);
+}
+
+static DECLARE_WORK(lfa_work, lfa_do_work);
+
+/* The caller may be in a file of a directory that is to be removed. */
+static void lfa_end_transaction(void)
+{
+	if (lfa_cleanup_waits)
+		queue_work(system_long_wq, &lfa_work);
+	mutex_unlock(&lfa_transaction);
+}
+
+/* However many notifications come, they are one until they are looked at. */
+static void lfa_notify(void)
+{
+	WRITE_ONCE(lfa_notified, true);
+	queue_work(system_long_wq, &lfa_work);
 }
 
 /* /sys/firmware/lfa, as in Documentation/ABI/testing/sysfs-firmware-lfa. */
@@ -653,16 +617,16 @@ static ssize_t _name##_show(struct kobject *kobj, struct kobj_attribute *attr, c
 	return sysfs_emit(buf, _format "\n", __VA_ARGS__);					\
 }
 
-LFA_SHOW(version, "%u.%u", lfa_agent_version >> 16, lfa_agent_version & 0xffff)
+LFA_SHOW(version, "%u.%u", lfa_major, lfa_minor)
 LFA_SHOW(count, "%u", READ_ONCE(lfa_reported))
 
 LFA_SHOW(name, "%s", to_lfa_image(kobj)->name)
 /* As the last scan has found them. */
-LFA_SHOW(activation_capable, "%d", !!(READ_ONCE(to_lfa_image(kobj)->flags) & LFA_CAPABLE))
-LFA_SHOW(may_reset_cpu, "%d", !!(READ_ONCE(to_lfa_image(kobj)->flags) & LFA_MAY_RESET_CPU))
+LFA_SHOW(activation_capable, "%d", !!(READ_ONCE(to_lfa_image(kobj)->info.flags) & LFA_CAPABLE))
+LFA_SHOW(may_reset_cpu, "%d", !!(READ_ONCE(to_lfa_image(kobj)->info.flags) & LFA_MAY_RESET_CPU))
 /* Whether it is required: the flag says the opposite. */
 LFA_SHOW(cpu_rendezvous, "%d",
-	 !(READ_ONCE(to_lfa_image(kobj)->flags) & LFA_RENDEZVOUS_OPTIONAL))
+	 !(READ_ONCE(to_lfa_image(kobj)->info.flags) & LFA_RENDEZVOUS_OPTIONAL))
 
 #define LFA_STORE_BOOL(_name, _field)								\
 static ssize_t _name##_store(struct kobject *kobj, struct kobj_attribute *attr,			\
@@ -672,14 +636,14 @@ static ssize_t _name##_store(struct kobject *kobj, struct kobj_attribute *attr,	
 	int err = kstrtobool(buf, &value);							\
 												\
 	if (!err)										\
-		WRITE_ONCE(_field, value);							\
+		WRITE_ONCE(to_lfa_image(kobj)->_field, value);					\
 	return err ? err : count;								\
 }
 
 LFA_SHOW(force_cpu_rendezvous, "%d", READ_ONCE(to_lfa_image(kobj)->force_cpu_rendezvous))
-LFA_STORE_BOOL(force_cpu_rendezvous, to_lfa_image(kobj)->force_cpu_rendezvous)
+LFA_STORE_BOOL(force_cpu_rendezvous, force_cpu_rendezvous)
 LFA_SHOW(auto_activate, "%d", READ_ONCE(to_lfa_image(kobj)->auto_activate))
-LFA_STORE_BOOL(auto_activate, to_lfa_image(kobj)->auto_activate)
+LFA_STORE_BOOL(auto_activate, auto_activate)
 
 static ssize_t lfa_emit_version(char *buf, u64 version)
 {
@@ -688,7 +652,7 @@ static ssize_t lfa_emit_version(char *buf, u64 version)
 
 static ssize_t current_version_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
-	return lfa_emit_version(buf, READ_ONCE(to_lfa_image(kobj)->current_version));
+	return lfa_emit_version(buf, READ_ONCE(to_lfa_image(kobj)->info.current_version));
 }
 
 static ssize_t pending_version_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
@@ -787,63 +751,14 @@ static const struct attribute *lfa_root_attrs[] = {
 	NULL
 };
 
-/*
- * Notifications. The agent is found by a call; the device of ACPI (ARML0003) or of the device tree
- * (arm,lfa) only notifies that something changed.
- */
-
-/*
- * Activate what is pending and may be activated unasked. Each once, as there are agents that never
- * take their pending flag back; up to the first that fails.
- */
-static int lfa_activate_automatic(void)
-{
-	const u64 wanted = LFA_CAPABLE | LFA_PENDING;
-	struct lfa_image *image;
-	int err;
-
-	list_for_each_entry(image, &lfa_images, node)
-		image->tried = false;
-again:
-	list_for_each_entry(image, &lfa_images, node) {
-		if (image->tried || !READ_ONCE(image->auto_activate) || image->id == LFA_NO_ID ||
-		    (READ_ONCE(image->flags) & wanted) != wanted)
-			continue;
-		image->tried = true;
-		err = lfa_activate(image, "automatic activation succeeded");
-		if (err)
-			return err;
-		/* From the start: it has changed the list. */
-		goto again;
-	}
-	return 0;
-}
-
-static void lfa_notify_work(struct work_struct *work)
-{
-	int err;
-
-	mutex_lock(&lfa_transaction);
-	lfa_cleanup();
-	err = lfa_scan();
-	if (!err)
-		err = lfa_activate_automatic();
-	if (err)
-		pr_warn("notified image activation failed: %d\n", err);
-	lfa_end_transaction();
-}
-
-static DECLARE_WORK(lfa_notified, lfa_notify_work);
-
-/* However many notifications come, they are one until they are looked at. */
 static void lfa_acpi_notify(acpi_handle handle, u32 value, void *data)
 {
-	queue_work(lfa_queue, &lfa_notified);
+	lfa_notify();
 }
 
 static irqreturn_t lfa_interrupt(int irq, void *data)
 {
-	queue_work(lfa_queue, &lfa_notified);
+	lfa_notify();
 	return IRQ_HANDLED;
 }
 
@@ -855,17 +770,17 @@ static void lfa_remove_acpi_notify(void *handle)
 static int lfa_probe(struct platform_device *pdev)
 {
 	acpi_handle handle = ACPI_HANDLE(&pdev->dev);
-	int err, irq;
+	int err;
 
-	if (handle) {
-		if (ACPI_FAILURE(acpi_install_notify_handler(handle, ACPI_DEVICE_NOTIFY,
-							     lfa_acpi_notify, NULL)))
-			return -EBUSY;
-		err = devm_add_action_or_reset(&pdev->dev, lfa_remove_acpi_notify, handle);
+	if (!handle) {
+		err = platform_get_irq(pdev, 0);
+		if (err >= 0)
+			err = devm_request_irq(&pdev->dev, err, lfa_interrupt, 0, "arm-lfa", NULL);
+	} else if (ACPI_FAILURE(acpi_install_notify_handler(handle, ACPI_DEVICE_NOTIFY,
+							    lfa_acpi_notify, NULL))) {
+		err = -EBUSY;
 	} else {
-		irq = platform_get_irq(pdev, 0);
-		err = irq < 0 ? irq : devm_request_irq(&pdev->dev, irq, lfa_interrupt, 0, "arm-lfa",
-						       NULL);
+		err = devm_add_action_or_reset(&pdev->dev, lfa_remove_acpi_notify, handle);
 	}
 	if (!err)
 		pr_info("registered LFA %s\n",
@@ -894,8 +809,6 @@ static struct platform_driver lfa_driver = {
 	},
 };
 
-/* Loading and unloading, suspend and reboot. */
-
 /* The machine goes down: what runs ends at its next pause, and nothing new begins. */
 static int lfa_reboot(struct notifier_block *block, unsigned long action, void *data)
 {
@@ -907,56 +820,41 @@ static int lfa_reboot(struct notifier_block *block, unsigned long action, void *
 
 static struct notifier_block lfa_reboot_block = { .notifier_call = lfa_reboot };
 
-/* No suspend in the middle of an activation, and none of those in the middle of a suspend. */
+/* No suspend during an activation or the reverse; afterwards the firmware may be another one. */
 static int lfa_suspend(struct notifier_block *block, unsigned long action, void *data)
 {
-	switch (action) {
-	case PM_HIBERNATION_PREPARE:
-	case PM_RESTORE_PREPARE:
-	case PM_SUSPEND_PREPARE:
-		if (!mutex_trylock(&lfa_transaction))
-			return notifier_from_errno(-EBUSY);
-		WRITE_ONCE(lfa_closing, true);
+	const bool begins = action == PM_HIBERNATION_PREPARE || action == PM_RESTORE_PREPARE ||
+			    action == PM_SUSPEND_PREPARE;
+
+	if (begins && !mutex_trylock(&lfa_transaction))
+		return notifier_from_errno(-EBUSY);
+	WRITE_ONCE(lfa_closing, begins);
+	if (begins)
 		mutex_unlock(&lfa_transaction);
-		return NOTIFY_OK;
-	case PM_POST_HIBERNATION:
-	case PM_POST_RESTORE:
-	case PM_POST_SUSPEND:
-		WRITE_ONCE(lfa_closing, false);
-		/* The firmware may be another one than before. */
-		queue_work(lfa_queue, &lfa_notified);
-		return NOTIFY_OK;
-	default:
-		return NOTIFY_DONE;
-	}
+	else
+		lfa_notify();
+	return NOTIFY_OK;
 }
 
 static struct notifier_block lfa_suspend_block = { .notifier_call = lfa_suspend };
 
-/*
- * Whoever is in an activation ends it before the next call, with CANCEL, and gets -ESHUTDOWN. Ends
- * when nobody is in a file any more.
- */
+/* An activation ends before its next call. Returns when nobody is in a file any more. */
 static void lfa_stop(void)
 {
 	struct lfa_image *image;
 
-	/* They do not mind if they were not registered. */
 	unregister_reboot_notifier(&lfa_reboot_block);
 	unregister_pm_notifier(&lfa_suspend_block);
 	WRITE_ONCE(lfa_closing, true);
-	flush_workqueue(lfa_queue);
+	flush_work(&lfa_work);
 	mutex_lock(&lfa_transaction);
-	down_write(&lfa_ids);
-	list_for_each_entry(image, &lfa_images, node) {
-		image->id = LFA_NO_ID;
+	list_for_each_entry(image, &lfa_images, node)
 		image->gone = true;
-	}
-	up_write(&lfa_ids);
 	lfa_cleanup();
 	mutex_unlock(&lfa_transaction);
+	/* Of one that ended in the meantime. */
+	flush_work(&lfa_work);
 	kset_unregister(lfa_kset);
-	destroy_workqueue(lfa_queue);
 }
 
 static int __init lfa_init(void)
@@ -973,27 +871,16 @@ static int __init lfa_init(void)
 	err = lfa_find_agent();
 	if (err)
 		return err;
-	lfa_queue = alloc_ordered_workqueue("arm-lfa", 0);
-	if (!lfa_queue)
-		return -ENOMEM;
 	lfa_kset = kset_create_and_add("lfa", NULL, firmware_kobj);
-	if (!lfa_kset) {
-		destroy_workqueue(lfa_queue);
+	if (!lfa_kset)
 		return -ENOMEM;
-	}
-	err = sysfs_create_files(&lfa_kset->kobj, lfa_root_attrs);
 	mutex_lock(&lfa_transaction);
-	if (!err)
-		err = lfa_scan();
+	err = sysfs_create_files(&lfa_kset->kobj, lfa_root_attrs) ?: lfa_scan();
 	if (!err && list_empty(&lfa_images))
 		err = -ENODEV;
 	mutex_unlock(&lfa_transaction);
-	if (!err)
-		err = register_pm_notifier(&lfa_suspend_block);
-	if (!err)
-		err = register_reboot_notifier(&lfa_reboot_block);
-	if (!err)
-		err = platform_driver_register(&lfa_driver);
+	err = err ?: register_pm_notifier(&lfa_suspend_block) ?:
+	      register_reboot_notifier(&lfa_reboot_block) ?: platform_driver_register(&lfa_driver);
 	if (err)
 		lfa_stop();
 	return err;
