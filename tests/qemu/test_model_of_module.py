@@ -20,7 +20,7 @@ import pytest
 from tests.qemu import steps, steps_made
 from tests.qemu.scripts import CACHE
 from tests.qemu.steps import LIMITED, ModelPlayer, Played, Seen
-from tests.qemu.test_module import Module, module
+from tests.qemu.test_module import QUIET, Module, module
 
 from livefw.machine.qemu import guest_python, initramfs, kernel_file
 from livefw.machine.qemu.initramfs import ArchiveFile
@@ -94,7 +94,7 @@ class Guest:
         config = QemuConfig(
             kernel=os.fspath(kernel),
             initrd=os.fspath(initrd),
-            arguments="console=ttyAMA0 panic=-1 loglevel=1",
+            arguments=f"console=ttyAMA0 panic=-1 {QUIET}",
             cpus=cpus,
         )
         self.machine = QemuMachine(
