@@ -66,6 +66,7 @@ def module(program: str, *words: str) -> bool:
 class Player:
     def __init__(self) -> None:
         self.log = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
+        os.lseek(self.log, 0, os.SEEK_END)  # what the kernel said before is not of a step
         self.uevents = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, KSET_EVENTS)
         self.uevents.bind((0, 1))
         self.uevents.setblocking(False)

@@ -32,8 +32,8 @@ CROSS = (
     "CC_FLAGS_FTRACE=",
 )
 
-QUIET = "loglevel=1 rcupdate.rcu_cpu_stall_timeout=300"
-"""A guest with more CPUs than its host may wait for one of them for long, which is no stall."""
+QUIET = "loglevel=1 rcupdate.rcu_cpu_stall_timeout=300 watchdog_thresh=60"
+"""A guest with more CPUs than its host may wait for one of them for long, which is neither a stall nor a lockup."""
 
 
 class Module(NamedTuple):
