@@ -4,6 +4,7 @@
 import asyncio
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -129,6 +130,18 @@ def test_io_of_a_queue_waits_for_the_end_of_an_activation(target: Target) -> Non
     clock_of(target).sleep(1)
     assert admin.send(b"") == []
     assert [each.data[:1] for each in io.send(b"")] == [b"x", b""]
+
+
+def test_namespaces_of_two_drives_have_identifiers_of_their_own() -> None:
+    """Linux otherwise refuses the second one: "globally duplicate IDs for nsid 1"."""
+    found = set()
+    for serial in ("LFW0001", "LFW0002"):
+        host = Host(Target(Subsystem(replace(SPEC, serial=serial), FakeClock().now)))
+        _, namespace = host.ask(AdminCommand(0x06, 1, 4096))
+        _, descriptors = host.ask(AdminCommand(0x06, 1, 4096, cdw10=3))
+        assert descriptors[:4] + namespace[104:120] == descriptors[:20]
+        found.add(namespace[104:120])
+    assert len(found) == 2
 
 
 @pytest.mark.parametrize(

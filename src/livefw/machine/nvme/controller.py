@@ -26,7 +26,6 @@ _CAP = 127 | 1 << 16 | 20 << 24 | 1 << 37
 _VERSION = 0x00010400
 _ACTIVATION_STARTING = LogPage.SLOTS << 16 | 0x01 << 8 | 0x02
 """Notice (2h), Firmware Activation Starting (01h), log page 03h."""
-_NGUID = bytes.fromhex("6c66772d6d6f64656c6c65642d6e7673")
 
 
 class Property(IntEnum):
@@ -167,14 +166,14 @@ class Controller:
             case 0x00 if command.nsid in (1, nvme.ALL_NAMESPACES):
                 data = bytearray(4096)
                 struct.pack_into("<QQQ", data, 0, BLOCKS, BLOCKS, 0)
-                data[104:120] = _NGUID
+                data[104:120] = self.subsystem.nguid
                 struct.pack_into("<I", data, 128, 9 << 16)
             case 0x01:
                 data = self._identify_controller()
             case 0x02:
                 data = bytearray((b"\1\0\0\0" if command.nsid < 1 else b"").ljust(4096, b"\0"))
             case 0x03 if command.nsid == 1:
-                data = bytearray((bytes([2, 16, 0, 0]) + _NGUID).ljust(4096, b"\0"))
+                data = bytearray((bytes([2, 16, 0, 0]) + self.subsystem.nguid).ljust(4096, b"\0"))
             case _:
                 return Completion(command.cid, NvmeStatus.INVALID_FIELD)
         return Completion(command.cid, data=bytes(data))

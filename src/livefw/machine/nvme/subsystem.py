@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The firmware of a modelled NVMe subsystem, which all its controllers share. It is sans-IO: the clock is given."""
 
+import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -94,6 +95,11 @@ class Subsystem:
         """Blocks of the one namespace that were written."""
         self._pieces: dict[int, bytes] = {}
         self._activation: _Activation | None = None
+
+    @property
+    def nguid(self) -> bytes:
+        """Of the one namespace. Linux refuses a namespace whose identifier one of another subsystem has."""
+        return hashlib.sha256(f"{self.spec.subnqn} {self.spec.serial}".encode()).digest()[:16]
 
     @property
     def paused(self) -> bool:
