@@ -24,6 +24,7 @@ from livefw.firmware.tdx_repository import GNR, SPR
 from livefw.kernel import virtual
 from livefw.kernel.clock import VirtualClock
 from livefw.kernel.os import Os
+from livefw.kernel.release import Kernel
 from livefw.kernel.sysfs import Directory, Tree
 from livefw.kernel.tdx import DEVICE, TdxHost
 
@@ -52,7 +53,7 @@ class Host:
         self.tree = Tree(Directory())
         self.seam = SeamFirmware(SeamSpec(**spec | (seam or {})))
         self.seam.add_td("guest")
-        self.driver = TdxHost(self.os, self.tree, self.seam, **driver)
+        self.driver = TdxHost(self.os, self.tree, self.seam, kernel=Kernel(), **driver)
         self.probed = virtual.run(self.os, self.clock, self.driver.probe(initialised=initialised))
 
     def read(self, path: str) -> bytes:

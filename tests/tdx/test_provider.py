@@ -289,7 +289,6 @@ def test_change_after_the_image_was_written_takes_it_back(
     assert (outcome, why.code) == (Outcome.REFUSED, code)
     assert [name for name, _ in interfering.written] == ["loading", "data", "loading"]
     assert bench.files.read(f"{NODE}/loading") == b"0\n"
-    assert bench.files.read(f"{NODE}/data") == b""
     assert bench.stalls() == []
     assert claim.reply is Reply.REFUSED
 
@@ -319,7 +318,6 @@ def test_write_whose_file_could_not_be_opened_was_not_made(
     assert why.text.startswith("no request was made")
     assert [name for name, _ in interfering.written] == written
     assert bench.files.read(f"{NODE}/loading") == b"0\n"
-    assert bench.files.read(f"{NODE}/data") == b""
 
 
 # Tried: what the kernel and the firmware make of it.

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The kernel's firmware upload class: user space hands an image to a driver through files, and a worker takes it.
 
-Sources: Linux ``drivers/base/firmware_loader/{sysfs.c,sysfs_upload.c}``, ABI ``testing/sysfs-class-firmware``. Texts of
-log lines are abridged.
+Sources: Linux ``drivers/base/firmware_loader/{sysfs.c,sysfs_upload.c}``, ABI ``testing/sysfs-class-firmware``; held
+against the kernel's own ``test_firmware`` in tests/qemu/test_fw_upload.py. Texts of some log lines are abridged.
 """
 
 import errno
-import re
 from enum import Enum, StrEnum
 from typing import Protocol
 
 from livefw.kernel.clock import US
 from livefw.kernel.log import Level
 from livefw.kernel.os import Os
+from livefw.kernel.release import Kernel
 from livefw.kernel.sysfs import Attribute, BinaryAttribute, Directory, Tree, fail
 
 CLASS = "/sys/class/firmware"
@@ -75,20 +75,21 @@ class _Load(Enum):
 
 
 class FwUpload:
-    """One upload node. ``directory`` is its place; it appears in `CLASS` as well, under the same name.
+    """One upload node of a ``kernel``. ``directory`` is its place; it appears in `CLASS` as well, under the same name.
 
     What the host refuses can be set at any time: ``may_write`` is whether writers of ``data`` have CAP_SYS_RAWIO;
     ``map_error`` and ``grow_error`` are an errno with which mapping the pages (or a security module) and adding pages
     fail, 0 for none.
     """
 
-    def __init__(self, os: Os, tree: Tree, *, name: str, directory: str, driver: UploadDriver) -> None:
+    def __init__(self, os: Os, tree: Tree, *, name: str, directory: str, driver: UploadDriver, kernel: Kernel) -> None:
         self.may_write = True
         self.map_error = 0
         self.grow_error = 0
         self._os = os
         self._name = name
         self._driver = driver
+        self._kernel = kernel
         self._load = _Load.NONE
         self._data = bytearray()
         self._status = UploadStatus.IDLE
@@ -126,9 +127,9 @@ class FwUpload:
         return f"{int(self._load is _Load.OPEN)}\n"
 
     async def _store_loading(self, data: bytes) -> None:
+        number = self._kernel.parse_loading(data)
         if self._load in (_Load.DONE, _Load.ABORTED):
             return  # swallowed: the write succeeds and nothing happens
-        number = _leading_integer(data)
         if number == 1:
             self._data.clear()
             self._load = _Load.OPEN
@@ -137,7 +138,7 @@ class FwUpload:
         else:
             if number != -1:
                 self._log(Level.ERR, f"firmware_loading_store: unexpected value ({number})")
-            self._discard()
+            self._load = _Load.NONE  # what was written to ``data`` stays there, until a load is opened
 
     def _hand_over(self) -> None:
         if self.map_error:
@@ -184,7 +185,7 @@ class FwUpload:
         return f"{self._remaining}\n"
 
     async def _store_cancel(self, data: bytes) -> None:
-        if not _is_true(data):
+        if not self._kernel.parse_bool(data):
             raise fail(errno.EINVAL)
         if self._status is UploadStatus.IDLE:
             raise fail(errno.ENODEV)
@@ -223,14 +224,3 @@ class FwUpload:
 
     def _log(self, level: Level, text: str) -> None:
         self._os.log.write(level, f"firmware {self._name}: {text}")
-
-
-def _leading_integer(data: bytes) -> int:
-    """``simple_strtol(buf, NULL, 10)``: a sign and digits at the start, and 0 for text without them."""
-    match = re.match(rb"-?[0-9]+", data[:20])
-    return int(match[0]) if match else 0
-
-
-def _is_true(data: bytes) -> bool:
-    """Whether ``kstrtobool`` reads true (kernel, lib/kstrtox.c)."""
-    return data[:1] in (b"y", b"Y", b"t", b"T", b"1", b"e", b"E") or data[:2].lower() == b"on"

@@ -12,6 +12,13 @@ _NUMBER = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})(?![0-9])")
 _ENABLE_SINCE = (6, 14)
 """From here on ``e`` and ``d`` are booleans, too (kernel, lib/kstrtox.c); 6.12 answers EINVAL."""
 
+_LOADING_IS_INT_SINCE = (6, 19)
+"""From here on ``loading`` of an upload node takes an integer and nothing else (Debian's kernels:
+not 6.12, 6.16, 6.17 and 6.18, but 6.19 and 7.0 to 7.3)."""
+_INT = re.compile(rb"([+-]?[0-9]+)\n?(?:\0.*)?", re.DOTALL)
+_LEADING_LONG = re.compile(rb"-?[0-9]+")
+_INT_RANGE = range(-(1 << 31), 1 << 31)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kernel:
@@ -44,3 +51,18 @@ class Kernel:
         if start[:1] in (b"n", b"f", b"0", disable) or start == b"of":
             return False
         raise fail(errno.EINVAL)
+
+    def parse_loading(self, text: bytes) -> int:
+        """The number in a write to ``loading`` of an upload node; EINVAL if it is none.
+
+        Older kernels take what is at the start, cut to 32 bits, and 0 where no digits are (``simple_strtol``, kernel,
+        lib/vsprintf.c); newer ones ``kstrtoint`` (lib/kstrtox.c), of which they tell every error alike.
+        """
+        if self.version < _LOADING_IS_INT_SINCE:
+            start = _LEADING_LONG.match(text)
+            low = int(start[0]) & 0xFFFF_FFFF if start else 0
+            return low - (low >> 31 << 32)
+        whole = _INT.fullmatch(text)
+        if whole is None or int(whole[1]) not in _INT_RANGE:
+            raise fail(errno.EINVAL)
+        return int(whole[1])

@@ -19,6 +19,7 @@ from livefw.kernel.fw_upload import FwUpload, UploadError
 from livefw.kernel.locks import Mutex
 from livefw.kernel.log import Level
 from livefw.kernel.os import KernelTask, Os, Smc
+from livefw.kernel.release import Kernel
 from livefw.kernel.sysfs import Attribute, Tree, fail
 
 DEVICE = "/sys/devices/faux/tdx_host"
@@ -60,14 +61,21 @@ class Seam(Protocol):
 
 
 class TdxHost:
-    """The driver. ``erratum`` is whether the CPU has the bug seamret_invd_vmcs.
+    """The driver in a kernel. ``erratum`` is whether the CPU has the bug seamret_invd_vmcs.
 
     ``detects_td_build`` makes it the driver of a later kernel, which answers ``device-busy`` while a TD is being built;
     that change was posted and is not in 7.2.
     """
 
     def __init__(
-        self, os: Os, tree: Tree, seam: Seam, *, erratum: bool = False, detects_td_build: bool = False
+        self,
+        os: Os,
+        tree: Tree,
+        seam: Seam,
+        *,
+        kernel: Kernel,
+        erratum: bool = False,
+        detects_td_build: bool = False,
     ) -> None:
         self.upload: FwUpload | None = None
         self.no_memory = False
@@ -75,6 +83,7 @@ class TdxHost:
         self._os = os
         self._tree = tree
         self._seam = seam
+        self._kernel = kernel
         self._updatable = bool(seam.features & Feature.TD_PRESERVING) and not erratum
         self._detects_td_build = detects_td_build
         self._initialised = False
@@ -91,7 +100,9 @@ class TdxHost:
         if self._updatable:
             device.add("seamldr_version", Attribute(mode=0o400, show=self._show_seamldr_version))
             device.add("num_remaining_updates", Attribute(mode=0o400, show=self._show_remaining))
-            self.upload = FwUpload(self._os, self._tree, name=NODE, directory=f"{DEVICE}/firmware", driver=self)
+            self.upload = FwUpload(
+                self._os, self._tree, name=NODE, directory=f"{DEVICE}/firmware", driver=self, kernel=self._kernel
+            )
         return True
 
     def lose_module(self) -> None:

@@ -62,7 +62,9 @@ class Machine:
         """The last change of the driver: `unload_driver`, `load_driver` or `reload`."""
         self.bmc: catalog.FaultyBmc | None = None
         """The BMC that shares its images (`livefw.machine.joined`); None without one."""
-        self.tdx = TdxHalf(config.tdx, self.os, self.tree, cpus=config.cpus) if config.tdx else None
+        self.tdx = (
+            TdxHalf(config.tdx, self.os, self.tree, kernel=config.running, cpus=config.cpus) if config.tdx else None
+        )
 
     def boot(self) -> bool:
         """Load the driver; whether there is anything to see. Faults of the description are in force before."""

@@ -13,6 +13,7 @@ from livefw.firmware.seam import SeamFirmware, SeamSpec, TdState
 from livefw.firmware.tdx_image import SIGNER
 from livefw.firmware.tdx_repository import EMR, GNR, GNR_D, RELEASES, SPR, SRF, files
 from livefw.kernel.os import Os
+from livefw.kernel.release import Kernel
 from livefw.kernel.sysfs import Attribute, BinaryAttribute, Tree
 from livefw.kernel.tdx import TdxHost
 from livefw.machine.faults import FaultRequest, FaultScope, FaultSite
@@ -99,9 +100,11 @@ class TdxSpec:
 class TdxHalf:
     """SEAM firmware and its driver in a machine's kernel and tree."""
 
-    def __init__(self, spec: TdxSpec, os: Os, tree: Tree, *, cpus: int) -> None:
+    def __init__(self, spec: TdxSpec, os: Os, tree: Tree, *, kernel: Kernel, cpus: int) -> None:
         self.seam = SeamFirmware(spec.seam(cpus))
-        self.driver = TdxHost(os, tree, self.seam, erratum=spec.erratum, detects_td_build=spec.detects_td_build)
+        self.driver = TdxHost(
+            os, tree, self.seam, kernel=kernel, erratum=spec.erratum, detects_td_build=spec.detects_td_build
+        )
         self._spec = spec
         self._os = os
         for number in range(spec.tds):
