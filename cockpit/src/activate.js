@@ -11,6 +11,9 @@ import { alert, button, field, input, printed } from "./parts.js";
 import { ended, failure, result } from "./outcome.js";
 import { _, label, say } from "./text.js";
 
+/** Milliseconds between two looks at the machine while an outcome is waited for. */
+const POLL_MS = 2000;
+
 /** Ask about components by their keys; none of them is everything that is ready. */
 export function activate(machine, keys) {
     const names = keys.map(key => label(machine.find(key) ?? { key }));
@@ -40,13 +43,21 @@ class Activation {
     }
 
     #question(plan) {
-        const problems = plan.document.steps.flatMap(step => step.problems.map(each => ({ ...each, component: step.component })));
-        const blocking = problems.filter(each => each.weight !== "warning" && !each.ignored);
+        const { steps } = plan.document;
+        const blocks = each => each.weight !== "warning" && !each.ignored;
+        // Of everything, what is blocked is left out; what was named is not.
+        const chosen = this.keys.length > 0 ? steps : steps.filter(step => !step.problems.some(blocks));
+        // What is shown is what is asked for: if another image becomes pending meanwhile, the daemon refuses it.
+        this.shown = chosen.map(({ component }) => [component.key, component.pending_version ?? ""]);
+        const problems = steps.flatMap(step => step.problems.map(each => ({ ...each, component: step.component })));
+        const blocking = chosen.length > 0 ? chosen.flatMap(step => step.problems.filter(blocks)) : problems.filter(blocks);
+        const left = steps.filter(step => !chosen.includes(step)).map(step => label(step.component));
         const go = button(_("Activate"), "primary", () => this.#run(),
-            { id: "activate-go", disabled: blocking.length > 0, "aria-describedby": blocking.length > 0 && "activate-blocked" });
+            { id: "activate-go", disabled: blocking.length > 0 || chosen.length === 0, "aria-describedby": blocking.length > 0 && "activate-blocked" });
         this.dialogue.show([
             printed(_("Plan"), plan.text),
             problems.map(each => this.#problem(each)),
+            left.length > 0 && h("p", {}, say(_("Left out, because a check blocks them: $0"), left.join(", "))),
             blocking.length > 0 && h("p", { id: "activate-blocked", class: "livefw-next" },
                 say(_("Blocked by: $0"), [...new Set(blocking.map(each => each.check))].join(", "))),
             field("activate-reason", _("Reason"), input("activate-reason",
@@ -77,41 +88,50 @@ class Activation {
 
     async #run() {
         const progress = new Progress(this.machine);
-        const began = Date.now();
+        const known = new Set(this.machine.past.map(row => row.activation));
         this.dialogue.show([progress.node], [button(_("Close"), "secondary", () => this.dialogue.close())]);
-        const options = {};
+        const keys = this.shown.map(([key]) => key);
+        const options = { to: { t: "as", v: this.shown.map(([, pending]) => pending) } };
         if (this.reason)
             options.reason = { t: "s", v: this.reason };
         if (this.ignored.size > 0)
             options.ignore = { t: "as", v: [...this.ignored] };
         try {
-            const answer = await this.machine.act("Activate", "asa{sv}", [this.keys, options]);
+            const answer = await this.machine.act("Activate", "asa{sv}", [keys, options]);
             this.dialogue.show([ended(answer)], [this.#close()]);
         } catch (error) {
             progress.lost(error.message);
-            await this.#settle(began);
+            await this.#settle(keys, known);
         } finally {
             progress.end();
         }
     }
 
-    /** The connection was lost: wait until the machine is seen again and nothing runs, and show what the history has. */
-    async #settle(began) {
-        const over = () => this.machine.link === "open" && !this.machine.components.some(each => each.state.running) &&
-            this.keys.every(key => this.machine.find(key)?.state.code !== "unfinished");
-        const rows = await new Promise(resolve => {
-            const look = () => over() && (end(), resolve(this.machine.past));
-            const timer = setInterval(() => this.machine.link === "open" && this.machine.refresh(), 2000);
-            const forget = this.machine.subscribe(look);
-            const end = () => { clearInterval(timer); forget(); };
+    /**
+     * The connection was lost: wait until the machine is seen again and nothing of this runs or is open there, and show
+     * what the history has that it had not before. Clocks are not compared: the browser's may be another.
+     */
+    async #settle(keys, known) {
+        const { machine } = this;
+        const rows = () => machine.past.filter(row => keys.includes(row.component) && !known.has(row.activation));
+        const over = () => machine.link === "open" && rows().every(row => row.outcome) &&
+            !machine.components.some(each => each.state.running || (keys.includes(each.key) && each.state.code === "unfinished"));
+        await new Promise(resolve => {
+            const end = () => {
+                clearInterval(timer);
+                forget();
+                resolve();
+            };
+            const timer = setInterval(() => machine.link === "open" && machine.refresh(), POLL_MS);
+            const forget = machine.subscribe(() => over() && end());
             this.dialogue.onclose = end;
         });
-        const mine = rows.filter(row => Date.parse(row.time) >= began - 5000 && row.outcome &&
-            (this.keys.length === 0 || this.keys.includes(row.component)));
+        const mine = rows();
         this.dialogue.show([
             alert("info", _("The connection was lost meanwhile"), _("This is from the history.")),
-            mine.length > 0 ? mine.map(row => result({ ...row.outcome, name: row.name, record: { activation: row.activation } }))
-                            : h("p", {}, _("The history has no outcome of it: nothing was begun.")),
+            mine.length > 0
+                ? mine.map(row => result({ ...row.outcome, name: row.name, record: { activation: row.activation } }))
+                : h("p", {}, _("The history has nothing new of it, and nothing runs now. Check the history again before another attempt.")),
         ], [this.#close()]);
     }
 

@@ -9,7 +9,7 @@ export class Dialogue {
     constructor(heading) {
         this.opener = document.activeElement?.id;
         this.onclose = () => {};
-        this.body = h("div", { class: "pf-v6-c-modal-box__body livefw-dialogue-body" });
+        this.body = h("div", { class: "pf-v6-c-modal-box__body livefw-dialogue-body", "aria-live": "polite" });
         this.foot = h("footer", { class: "pf-v6-c-modal-box__footer" });
         this.node = h("dialog", { class: "pf-v6-c-modal-box livefw-dialogue", "aria-labelledby": "dialogue-title" },
             h("header", { class: "pf-v6-c-modal-box__header" }, title(1, heading, { id: "dialogue-title", dir: "auto" })),

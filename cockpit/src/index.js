@@ -19,7 +19,7 @@ import { policy } from "./views/policy.js";
 const cockpit = window.cockpit;
 /** By the first part of the path behind the hash. */
 const VIEWS = { "": overview, component, history, activation, policy };
-const TABS = [["", "Components"], ["history", "History"], ["policy", "Policy"]];
+const TABS = [["", "Overview"], ["history", "History"], ["policy", "Policy"]];
 /** What shows a tab as the one that is open, of views without a tab. */
 const UNDER = { component: "", activation: "history" };
 
@@ -38,8 +38,8 @@ class Page {
     }
 
     #show() {
-        const [name = "", argument = ""] = location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
-        const view = VIEWS[name] ?? overview;
+        const [name, argument] = route();
+        const view = VIEWS[name];
         const { machine } = this;
         const actions = {
             activate: keys => activate(machine, keys),
@@ -60,6 +60,16 @@ class Page {
         this.main.classList.toggle("livefw-stale", this.machine.link === "lost");
         if (this.machine.link === "open")
             this.view?.update();
+    }
+}
+
+/** The name of the view that the address asks for, which is the overview where there is no such view, and what it is about. */
+function route() {
+    const [name, argument = ""] = location.hash.replace(/^#\/?/, "").split("/");
+    try {
+        return Object.hasOwn(VIEWS, name) ? [name, decodeURIComponent(argument)] : ["", ""];
+    } catch {
+        return ["", ""];
     }
 }
 

@@ -6,15 +6,17 @@ import { Channel } from "./channel.js";
 const cockpit = window.cockpit;
 /** Milliseconds before a lost daemon is asked again; systemd starts it with the first connection. */
 const RETRY_MS = [500, 1000, 2000, 5000];
+/** Milliseconds between two looks at whether it is still there: Cockpit does not tell when such a connection ends. */
+const PULSE_MS = 3000;
 
 export class Machine {
     /**
      * link: "opening", "open" or "lost"; trouble: why it is lost. components, past (the newest activations of all) and
-     * version are what the daemon answered last. job: what runs now, by the daemon's events. admin: whether Cockpit has
+     * version and incoming (its directory for images) are what the daemon answered last. job: what runs now, by the daemon's events. admin: whether Cockpit has
      * administrative access; null while that is not known.
      */
     constructor() {
-        Object.assign(this, { link: "opening", trouble: "", components: null, past: [], notes: [], version: "",
+        Object.assign(this, { channel: null, link: "opening", trouble: "", components: null, past: [], notes: [], version: "", incoming: "",
                               job: null, admin: null, listError: null });
         this.listeners = new Set();
         this.heard = new Set();
@@ -42,18 +44,21 @@ export class Machine {
         this.channel = channel;
         try {
             await channel.watch(event => this.#event(event));
-            const { Version } = await channel.properties();
+            const { Version, Incoming } = await channel.properties();
             await this.#read(channel);
             this.losses = 0;
-            this.#set({ link: "open", trouble: "", version: Version });
+            this.pulse = setInterval(() => this.#check(channel), PULSE_MS);
+            this.#set({ link: "open", trouble: "", version: Version, incoming: Incoming ?? "" });
         } catch (error) {
             this.#lost(channel, error.message);
         }
     }
 
     /** An answer of the daemon, as `Channel.ask`; nothing in it needs a right. */
-    ask(member, signature, args) {
-        return this.channel.ask(member, signature, args);
+    async ask(member, signature, args) {
+        if (this.channel === null)
+            throw new Error(this.trouble);
+        return await this.channel.ask(member, signature, args);
     }
 
     /** Ask for everything anew. However often this is called meanwhile, it is asked once more and not each time. */
@@ -70,7 +75,7 @@ export class Machine {
             } while (this.again);
             this.#set({});
         } catch {
-            // The connection has ended or the question failed; the former is told by `closed`.
+            this.#check(this.channel);
         } finally {
             this.refreshing = false;
         }
@@ -87,9 +92,10 @@ export class Machine {
         } catch (error) {
             if (!["access-denied", "authentication-failed", "not-supported"].includes(error.problem))
                 throw error;
-            return await this.channel.ask(member, signature, args);
+            return await this.ask(member, signature, args);
         } finally {
             privileged.close();
+            this.#check(this.channel);
             this.refresh();
         }
     }
@@ -119,10 +125,15 @@ export class Machine {
             this.refresh();
     }
 
+    #check(channel) {
+        channel?.properties().catch(error => this.#lost(channel, error.message));
+    }
+
     #lost(channel, why) {
         if (channel !== this.channel)
             return;
         this.channel = null;
+        clearInterval(this.pulse);
         channel.close();
         this.job = null;
         this.#set({ link: "lost", trouble: why });

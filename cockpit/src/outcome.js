@@ -9,10 +9,10 @@ import words from "./words.json";
 
 /** Of what `Activate`, `Stage` or `Cancel` answered. */
 export function ended({ document, text }) {
-    const results = document.results ?? [];
+    const results = document.results ?? (document.staging ? [document.staging] : []);
     return h("div", { class: "livefw-ended" },
         results.map(result),
-        document.error && results.every(each => each.outcome === "activated") && failure(document.error),
+        document.error && results.length === 0 && failure(document.error),
         (document.not_started ?? []).length > 0 &&
             h("p", {}, say(_("Not started: $0"), document.not_started.map(each => each.name || each.component || each).join(", "))),
         folded("ended-text", _("What livefw prints"), printed(_("What livefw prints"), text)));
@@ -36,7 +36,7 @@ export function result(each) {
         facts([
             [_("It means"), outcome && _(outcome.means)],
             [_("The machine now"), outcome && _(outcome.machine)],
-            [_("Version"), foreign(each.before ? `${version(each.before.current_version)} → ${version(after)}` : version(after))],
+            [_("Version"), after && foreign(each.before ? `${version(each.before.current_version)} → ${after}` : after)],
             [_("Longest stop of a CPU"), cost?.longest_ns > 0 && duration(cost.longest_ns)],
             [_("Firmware's code"), each.error?.firmware_code ?? each.claim?.firmware_code ?? each.firmware_code],
             [_("Code"), each.code],

@@ -57,6 +57,9 @@ export const since = time => time ? h("time", { datetime: time, title: full(time
 /** What livefw prints, as it prints it. */
 export const printed = (label, text) => h("pre", { class: "livefw-printed", tabindex: 0, role: "region", "aria-label": label }, text);
 
+/** A text of livefw's with names between backquotes. */
+export const marked = text => text.split("`").map((part, index) => index % 2 === 1 ? h("code", {}, part) : part);
+
 /** Texts with what to do about each, as livefw says it. */
 export const reasons = list => list.map(each => h("p", { class: "livefw-reason" },
     foreign(each.text), each.hint && h("span", { class: "livefw-hint" }, foreign(each.hint))));

@@ -165,6 +165,7 @@ RIGHT = {
     "Plan": Words(("0", "0"), ("[]", "[]"), "TF-RMM"),
     "Activate": Words(("1", "nothing", "1", "reason", "s", "why"), ("['nothing']", "{'reason': <'why'>}"), "nothing"),
     "Stage": Words((), (), ""),  # neither has a word for a descriptor; see test_stage.py
+    "StageIncoming": Words(("", "nothing", "0"), ("''", "nothing", "{}"), "cannot be read"),
     "Cancel": Words(("nothing", "1", "reason", "s", "why"), ("nothing", "{'reason': <'why'>}"), "nothing"),
     "Policy": Words((), (), "livefw.toml"),
     "Report": Words(("0", "", ""), ("[]", "''", "''"), "history"),

@@ -11,6 +11,7 @@ import pytest
 from livefw.assemble import Where
 from livefw.daemon.core import Core
 from livefw.daemon.snapshot import Snapshot
+from livefw.daemon.upload.incoming import Incoming
 from livefw.dbus.loop import Loop
 from livefw.providers.fake import FakeClock
 
@@ -19,7 +20,7 @@ from livefw.providers.fake import FakeClock
 def test_a_snapshot_is_kept_for_a_tenth_of_a_second(planted: Path, later: float, looks: int) -> None:
     clock = FakeClock()
     loop = Loop(clock.now)
-    core = Core(loop, Where(str(planted)), cast("Any", None), measure=False)
+    core = Core(loop, Where(str(planted)), cast("Any", None), Incoming(""), measure=False)
     seen: list[Snapshot] = []
     core.snapshots.subscribe(seen.append)
     told: Queue[Snapshot | Exception] = Queue()

@@ -21,6 +21,7 @@ from livefw.assemble import Where
 from livefw.daemon import service
 from livefw.daemon.core import Core
 from livefw.daemon.metrics import scrape
+from livefw.daemon.upload.incoming import Incoming
 from livefw.dbus import peer, server
 from livefw.dbus.client import Client, MethodCall
 from livefw.dbus.loop import Loop, Worker
@@ -379,7 +380,7 @@ def test_users_take_turns_where_there_are_more_than_threads() -> None:
 def test_clients_that_come_while_a_look_takes_long_are_not_counted_up() -> None:
     loop = Loop()
     try:
-        core = Core(loop, Where(), cast("Any", None), measure=False)
+        core = Core(loop, Where(), cast("Any", None), Incoming(""), measure=False)
         looks: list[object] = []
         core.machine.do = lambda *arguments: looks.append(arguments)  # type: ignore[method-assign]
         for _ in range(1_000):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Everybody may look; who may activate is decided by the kernel's word on who asks, and by polkit."""
 
+import json
 import os
 import select
 import shutil
@@ -334,6 +335,16 @@ def test_wrong_calls_are_told_what_is_wrong(planted: Path, serve: Serve) -> None
         with pytest.raises(CallFailed) as caught:
             daemon.call(member, signature, *body)
         assert caught.value.name == f"org.freedesktop.DBus.Error.{name}", member
+
+
+def test_no_other_version_is_activated_than_the_one_that_was_shown(planted: Path, serve: Serve) -> None:
+    daemon = serve(planted)
+    document, text, code = daemon.call("Activate", "asa{sv}", ["tf-rmm"], {"to": Variant("as", ["9.9"])})
+    (result,) = json.loads(document)["results"]
+    assert (code, result["outcome"], result["code"]) == (4, "refused", "other-version")
+    assert "9.9" in text
+    document, _, code = daemon.call("Activate", "asa{sv}", ["tf-rmm"], {"to": Variant("as", ["1.1", "1.1"])})
+    assert (code, json.loads(document)["error"]["kind"]) == (2, "usage")
 
 
 def test_options_do_not_come_in_as_words(planted: Path, serve: Serve) -> None:

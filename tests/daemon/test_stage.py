@@ -3,6 +3,7 @@
 
 import json
 import os
+import stat
 import subprocess
 import sys
 import uuid
@@ -87,6 +88,52 @@ def test_our_own_interface_stages_too(bmc: Path, serve: Serve, folder: Path) -> 
     for image, options in wrong:
         with pytest.raises(CallFailed, match=r"there is no option|one file descriptor is needed"):
             stage(image, **options)
+
+
+def test_root_stages_a_file_of_the_daemons_own_directory(bmc: Path, serve: Serve, folder: Path) -> None:
+    daemon = serve(bmc)
+    incoming = Path(daemon.properties("/org/livefw", OWN)[0]["Incoming"].value)
+    assert stat.S_IMODE(incoming.stat().st_mode) == 0o700
+
+    def stage_file(name: str, **options: Variant) -> tuple[str, int]:
+        document, _, code = daemon.call("StageIncoming", "ssa{sv}", KEY, name, options)
+        return json.loads(document).get("error", {}).get("message", ""), code
+
+    (incoming / "one").write_bytes(b"version=1.9.0")
+    assert stage_file("one", filename=Variant("s", "pmfw.bin"), reason=Variant("s", "a ticket")) == ("", 0)
+    assert list(incoming.iterdir()) == []
+    assert "a ticket" in daemon.call("History", "ss", KEY, "")[0]
+
+    secret = folder / "secret"
+    secret.write_bytes(b"version=6.6.6")
+    (incoming / "link").symlink_to(secret)
+    os.mkfifo(incoming / "pipe")
+    (incoming / "empty").touch()
+    for name, message in {
+        "link": "cannot be read",
+        "pipe": "no regular file",
+        "empty": "is empty",
+        "one": "cannot be read",
+        "../secret": "without a directory",
+        str(secret): "without a directory",
+        "..": "without a directory",
+        "": "without a directory",
+    }.items():
+        said, code = stage_file(name)
+        assert (code, message in said) == (2, True), (name, said)
+    assert secret.read_bytes() == b"version=6.6.6"
+    assert list(incoming.iterdir()) == []
+    daemon.end()
+    assert not incoming.exists()
+
+
+def test_a_directory_that_others_may_enter_takes_no_images(planted: Path, serve: Serve, folder: Path) -> None:
+    (folder / "s.incoming").mkdir(mode=0o755)
+    (folder / "s.incoming/kept").touch()
+    daemon = serve(planted)
+    assert daemon.properties("/org/livefw", OWN)[0]["Incoming"].value == ""
+    assert daemon.call("StageIncoming", "ssa{sv}", "", "kept", {})[2] == 2
+    assert (folder / "s.incoming/kept").exists()
 
 
 def test_our_own_interface_cancels_and_shows_the_policy(bmc: Path, serve: Serve, folder: Path) -> None:

@@ -50,6 +50,22 @@ def test_every_end_and_every_state_has_an_icon_and_a_word(table: str, words: str
     assert set(rows) | ({"0"} if table == "ENDS" else set()) == set(known)
 
 
+def test_german_has_every_text() -> None:
+    """Literals beside the function that translates, the words of the labels, and those of livefw's outcomes."""
+    text = "\n".join(sources().values())
+    label = sources()["src/label.js"]
+    wanted = {json.loads(each) for each in re.findall(r'\b(?:_|say)\(("[^"]*")', text)}
+    wanted |= set(re.findall(r'\["\w+", "\w+", "([A-Z][\w ]+)"\]', label))
+    for outcome in json.loads((PAGE / "src/words.json").read_text(encoding="utf-8"))["outcomes"].values():
+        wanted |= set(outcome.values())
+    po = (PAGE / "po/de.po").read_text(encoding="utf-8")
+    pairs = re.findall(r'^msgid ("[^\n]+")\nmsgstr ("[^\n]+")$', po, re.MULTILINE)
+    translated = {json.loads(english): json.loads(german) for english, german in pairs if german != '""'}
+    assert wanted - translated.keys() == set()
+    for english, german in translated.items():
+        assert sorted(re.findall(r"\$\d", english)) == sorted(re.findall(r"\$\d", german)), english
+
+
 def test_no_text_becomes_markup() -> None:
     for name, text in sources().items():
         found = re.findall(

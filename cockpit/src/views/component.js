@@ -3,7 +3,7 @@
 
 import { foreign, h, refill } from "../dom.js";
 import { checkLabel, stateLabel } from "../label.js";
-import { alert, button, card, facts, folded, link, printed, reasons, since, table, title } from "../parts.js";
+import { alert, button, card, facts, folded, link, marked, printed, reasons, since, table, title } from "../parts.js";
 import { _, full, label, say, stops, version } from "../text.js";
 import { pastTable } from "./history.js";
 import { running } from "./overview.js";
@@ -45,7 +45,7 @@ function content(item, plan, past, { activate, stage, cancel }) {
         state.until && h("p", {}, say(_("Held until $0"), full(state.until))),
         h("div", { class: "livefw-actions" },
             pending && button(_("Activate"), "primary", () => activate([item.key]), { id: "component-activate" }),
-            (item.images.length > 0 || !NO_STAGING.includes(item.provider)) &&
+            (item.linked || !NO_STAGING.includes(item.provider)) &&
                 button(_("Stage an image"), "secondary", () => stage(item), { id: "component-stage" }),
             (pending || state.code === "unfinished") &&
                 button(_("Cancel"), "secondary", () => cancel(item), { id: "component-cancel", "aria-label": _("Cancel what is pending or unfinished") })),
@@ -64,7 +64,7 @@ function content(item, plan, past, { activate, stage, cancel }) {
         card(_("Images"), images(item.images)),
         card(_("History"), pastTable(past.history ?? [])),
         card(null,
-            folded("facts-mechanism", _("How the mechanism works"), facts(Object.entries(item.mechanism).map(([name, value]) => [name, foreign(String(value))]))),
+            folded("facts-mechanism", _("How the mechanism works"), facts(Object.entries(item.mechanism).map(([name, value]) => [name, h("bdi", {}, marked(String(value)))]))),
             folded("facts-details", _("What the mechanism reports"),
                 facts(Object.entries(item.details).map(([name, value]) => [foreign(name), foreign(typeof value === "object" ? JSON.stringify(value) : String(value))]))),
             folded("facts-settings", _("Settings"), facts(Object.entries(item.settings).map(([name, value]) => [name, value ? _("on") : _("off")])))),

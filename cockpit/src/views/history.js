@@ -95,8 +95,10 @@ export const pastTable = rows => rows.length === 0
             : foreign(each.outcome?.text ?? "-"),
     ]));
 
-const versions = ({ intent, outcome }) => [intent?.current_version, intent?.pending_version ?? outcome?.current_version]
-    .map(version).join(" → ");
+const versions = ({ intent, outcome }) => [
+    version(intent?.current_version),
+    version(intent?.pending_version ?? intent?.announced ?? outcome?.pending_version ?? outcome?.current_version),
+].join(" → ");
 
 function matches(row, { words, outcome }) {
     if (outcome && row.outcome?.outcome !== outcome)

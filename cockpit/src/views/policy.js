@@ -3,7 +3,7 @@
 
 import { foreign, h, refill } from "../dom.js";
 import { checkLabel } from "../label.js";
-import { alert, card, facts, printed, table, title } from "../parts.js";
+import { alert, card, facts, marked, printed, table, title } from "../parts.js";
 import { _, full } from "../text.js";
 
 export function policy(root, machine) {
@@ -30,9 +30,9 @@ const content = (document, text) => [
     ]), printed(_("Policy"), text)),
     card(_("Settings"), table(_("Settings"), [_("Setting"), _("Value"), _("Set"), _("Meaning")], document.values.map(each => [
         h("code", {}, foreign(each.path)), h("code", {}, foreign(each.value ?? "-")),
-        each.set ? _("in livefw.toml") : _("default"), help(document.keys, each.path)]))),
+        each.set ? _("in livefw.toml") : _("default"), marked(help(document.keys, each.path))]))),
     card(_("Checks"), table(_("Checks"), [_("Check"), _("Effect"), _("What has to be so")], (document.checks ?? []).map(each => [
-        h("code", {}, each.name), checkLabel(each.weight), each.about]))),
+        h("code", {}, each.name), checkLabel(each.weight), marked(each.about)]))),
 ];
 
 const help = (keys, path) => keys.find(each => each.path === path)?.help ?? "";

@@ -2,6 +2,7 @@
 """What the daemon's interfaces share: the snapshot of the machine, the one activation, and who hears of what."""
 
 import logging
+import os
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,6 +22,7 @@ from livefw.daemon.jobs.runner import JobRequest, JobRunner
 from livefw.daemon.reconcile import Reconciler
 from livefw.daemon.snapshot import Snapshot, SnapshotCache
 from livefw.daemon.upload.images import MOST_BYTES, Uploads
+from livefw.daemon.upload.incoming import Incoming
 from livefw.dbus.dispatch import DBusError, Face, IncomingCall, UnknownError, full_text
 from livefw.dbus.loop import Loop, Worker
 from livefw.dbus.peer import is_trusted
@@ -55,10 +57,11 @@ class Core:
 
     server: Server
 
-    def __init__(self, loop: Loop, where: Where, authority: Authority, *, measure: bool) -> None:
+    def __init__(self, loop: Loop, where: Where, authority: Authority, incoming: Incoming, *, measure: bool) -> None:
         self.loop = loop
         self.where = where
         self.authority = authority
+        self.incoming = incoming
         self.listeners: list[Callable[[Event], None]] = []
         self.disconnected: list[Callable[[Connection], None]] = []
         self.jobs = JobRunner(loop, where, self._publish, measure=measure)
@@ -158,15 +161,46 @@ class Core:
     ) -> None:
         """As `activate`, for the image that came with the call."""
 
-        def copied(result: int | Exception) -> None:
-            if isinstance(result, Exception):
-                done(end_without_job(kind_of(result).name, full_text(result)))
-                return
-            self._start(request._replace(image=result), done)
-            call.release()  # the job has its own
-
-        take = partial(self.uploads.take, call, MOST_BYTES, copied)
+        take = partial(self.uploads.take, call, MOST_BYTES, partial(self._stage_copy, call, request, done))
         self._if_allowed(call, request, take, done, interactive=interactive)
+
+    def stage_incoming(self, call: IncomingCall, request: JobRequest, name: str, done: Callable[[Event], None]) -> None:
+        """As `stage`, for a file in ``incoming``: only for those who alone can write there."""
+
+        def copied(result: int | Exception) -> None:
+            if isinstance(result, int):
+                call.keep(partial(os.close, result))
+                if not call.open:
+                    call.release()
+                    return
+            self._stage_copy(call, request, done, result)
+
+        if not is_trusted(call.peer.uid):
+            done(
+                end_without_job(
+                    "no-permission",
+                    f"{call.peer.user} may not hand over an image as a file of the daemon; only root may",
+                )
+            )
+            return
+        take = partial(self.incoming.take, name, MOST_BYTES)
+        self._if_allowed(
+            call,
+            request,
+            lambda: self._for_root.do(call.peer.uid, take, copied, wanted=lambda: call.open),
+            done,
+            interactive=False,
+        )
+
+    def _stage_copy(
+        self, call: IncomingCall, request: JobRequest, done: Callable[[Event], None], result: int | Exception
+    ) -> None:
+        """Stage the sealed copy of an image, which the call keeps, or tell why there is none."""
+        if isinstance(result, Exception):
+            done(end_without_job(kind_of(result).name, full_text(result)))
+            return
+        self._start(request._replace(image=result), done)
+        call.release()  # the job has its own
 
     def _if_allowed(
         self,

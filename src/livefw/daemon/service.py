@@ -26,6 +26,7 @@ from livefw.daemon.interfaces.livefw1 import PATH, Livefw1
 from livefw.daemon.metrics.exporter import Metrics
 from livefw.daemon.snapshot import Snapshot
 from livefw.daemon.upload import images
+from livefw.daemon.upload.incoming import Incoming
 from livefw.dbus import server
 from livefw.dbus.connection import Connection
 from livefw.dbus.dispatch import Dispatcher
@@ -84,7 +85,8 @@ class Service:
         )  # the same machine for every look and job, wherever a link leads later
         where = Where(root, options.state, options.settings, options.images)
         rights = Authority(group=group_id(options.group), bus=options.bus, soon=self.loop.soon)
-        self.core = Core(self.loop, where, rights, measure=options.measure != "off")
+        incoming = Incoming(_path(listener))
+        self.core = Core(self.loop, where, rights, incoming, measure=options.measure != "off")
         product = "this machine" if root == "/" else options.root
         version = options.fwupd_version or installed_fwupd_version()
         fwupd = Fwupd(self.core, version=version, product=product, quit_=self.stop)
@@ -119,6 +121,7 @@ class Service:
             self._metrics.close()
             self._server.close()
             self.core.close()
+            self.core.incoming.close()
             self.loop.close()
 
     def stop(self) -> None:
@@ -227,6 +230,12 @@ def listen(path: str) -> socket.socket:
             os.unlink(ours)
         raise
     return made
+
+
+def _path(listener: socket.socket) -> str:
+    """Where clients find it; empty if that is no file. `listen` has given it its name after it was bound."""
+    bound = listener.getsockname()
+    return bound.removesuffix(f".{os.getpid()}") if isinstance(bound, str) else ""
 
 
 def _in_the_way(path: str) -> int | None:

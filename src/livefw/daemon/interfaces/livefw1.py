@@ -25,7 +25,7 @@ _LIMITS = "org.freedesktop.DBus.Error.LimitsExceeded"
 WORDS_LIMIT = 256
 """Components and checks in one question. Eight thousand fit in a message, and `Show` answers with nine kilobytes
 for each."""
-_OPTIONS = {"reason": "s", "ignore": "as", "on-failure": "s", "interactive": "b"}
+_OPTIONS = {"reason": "s", "ignore": "as", "on-failure": "s", "to": "as", "interactive": "b"}
 _STAGE_OPTIONS = {"reason": "s", "ignore": "as", "filename": "s", "interactive": "b"}
 _CANCEL_OPTIONS = {"reason": "s", "interactive": "b"}
 
@@ -57,6 +57,7 @@ class Livefw1(Face):
             "Root": where.root,
             "State": where.state or "",
             "Running": self._core.jobs.running,
+            "Incoming": self._core.incoming.path,
             "LogLevel": next((name for name, number in _LEVELS.items() if number == level), str(level)),
         }
 
@@ -101,6 +102,7 @@ class Livefw1(Face):
             reason=given.get("reason", ""),
             ignore=tuple(given.get("ignore", ())),
             on_failure=on_failure,
+            expected=tuple(given.get("to", ())),
         )
         self._core.activate(
             call, request, lambda event: self._ended(call, event), interactive=given.get("interactive", False)
@@ -115,17 +117,18 @@ class Livefw1(Face):
         if call.fds != 1:
             raise DBusError(_INVALID, "one file descriptor is needed")
         given = _given(options, _STAGE_OPTIONS)
-        request = JobRequest(
-            (component,) if component else (),
-            call.peer.user,
-            "daemon",
-            reason=given.get("reason", ""),
-            ignore=tuple(given.get("ignore", ())),
-            image_name=os.path.basename(given.get("filename", "")) or "unnamed",
-        )
         self._core.stage(
-            call, request, lambda event: self._ended(call, event), interactive=given.get("interactive", False)
+            call,
+            _staging(call, component, given),
+            lambda event: self._ended(call, event),
+            interactive=given.get("interactive", False),
         )
+        return Later
+
+    def stage_incoming(self, call: IncomingCall, component: str, image: str, options: dict[str, Variant]) -> Any:
+        """``livefw stage``, with an image that lies in the daemon's own directory."""
+        request = _staging(call, component, _given(options, _STAGE_OPTIONS))
+        self._core.stage_incoming(call, request, image, lambda event: self._ended(call, event))
         return Later
 
     def cancel(self, call: IncomingCall, component: str, options: dict[str, Variant]) -> Any:
@@ -173,6 +176,17 @@ class Livefw1(Face):
         values = event if event["event"] != "end" else {"event": "end", "exit_code": event["exit_code"]}
         for connection in list(self._watching):
             self._core.server.signal(connection, NAME, "Event", "s", json.dumps(values))
+
+
+def _staging(call: IncomingCall, component: str, given: dict[str, Any]) -> JobRequest:
+    return JobRequest(
+        (component,) if component else (),
+        call.peer.user,
+        "daemon",
+        reason=given.get("reason", ""),
+        ignore=tuple(given.get("ignore", ())),
+        image_name=os.path.basename(given.get("filename", "")) or "unnamed",
+    )
 
 
 def _given(options: dict[str, Variant], known: dict[str, str]) -> dict[str, Any]:

@@ -143,7 +143,11 @@ def _stage(request: dict[str, Any], host: ConnectedHost, publish: Publish) -> di
 def _activated(request: dict[str, Any], host: ConnectedHost) -> Iterator[Event]:
     on_failure = OnFailure(request["on_failure"])
     return host.activate(
-        *request["components"], reason=request["reason"], ignore=request["ignore"], on_failure=on_failure
+        *request["components"],
+        reason=request["reason"],
+        ignore=request["ignore"],
+        on_failure=on_failure,
+        expected=request["expected"],
     )
 
 

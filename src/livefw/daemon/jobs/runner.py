@@ -29,6 +29,8 @@ class JobRequest(NamedTuple):
     reason: str = ""
     ignore: tuple[str, ...] = ()
     on_failure: str = "stop"
+    expected: tuple[str, ...] = ()
+    """For each component the version that has to be pending, as `livefw.activation.host.ActivationRequest` has it."""
     settle_only: bool = False
     cancel: bool = False
     """Cancel for the one component, instead of activating it."""
