@@ -14,8 +14,8 @@ from livefw.abi.smccc import Registers
 from livefw.conformance.gdb import Gdb, GdbCaller
 from livefw.errors import MechanismFailed, TransportError, UsageError
 from livefw.firmware.spec import ComponentKind, ComponentSpec
-from livefw.kernel import fw_upload
 from livefw.kernel.release import Kernel
+from livefw.kernel.sysfs import PAGE_SIZE
 from livefw.machine.config import MachineConfig
 from livefw.machine.control import answer
 from livefw.machine.fuse import abi
@@ -249,12 +249,13 @@ def _stopped(pc: int) -> bytes:
 def _kernel_writes(data: bytes) -> object:
     """What is written into files of the modelled kernel, read as an older and a newer kernel read it."""
     told: list[object] = []
-    for release in ("6.1.0", "7.2.0"):
-        try:
-            told.append(Kernel(release=release).parse_bool(data))
-        except OSError as error:
-            told.append(errno.errorcode[error.errno or 0])
-    return told, fw_upload._leading_integer(data), fw_upload._is_true(data)
+    for kernel in (Kernel(release="6.1.0"), Kernel(release="7.2.0")):
+        for read in (kernel.parse_bool, kernel.parse_loading):
+            try:
+                told.append(read(data[:PAGE_SIZE]))
+            except OSError as error:
+                told.append(errno.errorcode[error.errno or 0])
+    return told
 
 
 def _device_tree(data: bytes) -> object:
