@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from ..in_memory import tmp_path
 from .world import FIRMWARE, NOBODY_LIVES, TELLS_VERSIONS, Told
 
+__all__ = ["tmp_path"]
 _PROPERTY = "truth"
 Tally = Callable[[str, str, Told], None]
 """Counts what was told on one kind of firmware, under one fault (empty for none)."""
