@@ -38,7 +38,7 @@ export const facts = pairs =>
 
 /** A table that becomes cards where it is narrow. rows: lists of cells, as many as there are headings. */
 export const table = (label, headings, rows) =>
-    h("table", { class: "pf-v6-c-table pf-m-grid-md pf-m-compact", "aria-label": label },
+    h("table", { class: "pf-v6-c-table pf-m-grid-md pf-m-compact livefw-table", "aria-label": label },
         h("thead", { class: "pf-v6-c-table__thead" },
             h("tr", { class: "pf-v6-c-table__tr" },
                 headings.map(each => h("th", { class: "pf-v6-c-table__th", scope: "col" }, each)))),
