@@ -16,9 +16,11 @@ from livefw.activation.effective_policy import EffectivePolicy, effective
 from livefw.activation.engine import Host
 from livefw.activation.history.announce import SystemJournal
 from livefw.activation.history.held import held_in
+from livefw.activation.host import no_probe
 from livefw.activation.identity import origin_of
 from livefw.activation.inventory.discovery import Inventory, take_inventory
 from livefw.activation.inventory.unmatched_patterns import names_something
+from livefw.activation.measure.device import DeviceProbe, reading_probe
 from livefw.activation.measure.meter import Meter, NoMeter, meter
 from livefw.activation.notify.notifier import Notifier
 from livefw.activation.paths import Paths, paths_for
@@ -33,7 +35,7 @@ from livefw.errors import LivefwError, UsageError
 from livefw.files.host import unused_settings
 from livefw.files.host_facts import SystemFacts
 from livefw.files.protocol import Files
-from livefw.providers.base import Provider, is_multi_host
+from livefw.providers.base import Component, Provider, is_multi_host
 from livefw.providers.registry import MECHANISMS, open_files, providers
 from livefw.reading import absolute
 from livefw.text import printable
@@ -188,6 +190,10 @@ def host(
             return NoMeter()
         return meter(machine, Facts(machine).cpus("online"), measuring, own_machine=own)
 
+    def new_probe(component: Component) -> DeviceProbe | None:
+        wanted = measuring.enabled and how.measured is not None
+        return reading_probe(component, baseline_s=measuring.baseline) if wanted else None
+
     actor = actor or current("cli")
     made = Host(
         machine,
@@ -197,6 +203,7 @@ def host(
         settings,
         actor,
         meter=new_meter,
+        probe=new_probe if own else no_probe,
     )
     made = made._replace(
         privileged=not own or os.geteuid() == 0,

@@ -2,6 +2,7 @@
 """Several drives: one at a time, those with a copy first, boot drives by name only, none after one that is unwell."""
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,17 @@ from livefw.activation.actor import Actor
 from livefw.activation.engine import ActivationRequest, Engine, Host
 from livefw.activation.events import Control, Event, Finished, Progressed
 from livefw.activation.fake import followed
+from livefw.activation.history.journal import Journal, RowKind
 from livefw.activation.host import OnFailure
+from livefw.activation.measure.device import DeviceStop
+from livefw.activation.measure.meter import Measurement
 from livefw.activation.outcome import Outcome
 from livefw.activation.paths import Paths
 from livefw.activation.policy.document import parse
 from livefw.files.protocol import DeviceCall, DeviceReply
-from livefw.machine.nvme.subsystem import DriveSpec
+from livefw.machine.nvme.subsystem import DriveSpec, Subsystem
+from livefw.providers.base import Component, Reading
+from livefw.render.attempt import cost_text
 
 from .drive import Machine
 
@@ -169,3 +175,50 @@ def test_failure_on_a_drive_stops_those_of_its_model_until_somebody_decides(
     assert word in attempt.result.why.text
     assert site.keys[1] in attempt.result.why.text
     assert site.ends(site.run(site.keys[2], ignore=("kin",)))[0][1] is ACTIVATED
+
+
+class Standing:
+    """Measures a modelled drive by its own clock: how long it processes no I/O from an activation on."""
+
+    def __init__(self, drive: Subsystem, component: Component) -> None:
+        self._drive, self._component = drive, component
+        self._stops: list[tuple[int, int]] = []
+        self._began = 0.0
+
+    def start(self) -> None:
+        self._drive.on_activation.append(self._begins)
+
+    def mark(self) -> None:
+        self._began = self._drive.now()
+
+    def stop(self) -> DeviceStop:
+        declared = dict(self._component.readings)[Reading.PAUSE]
+        longest = max((end - begin for begin, end in self._stops), default=0)
+        return DeviceStop(self._component.probe, longest, 0, round(declared * 1e9), 0, tuple(self._stops))
+
+    def close(self) -> None:
+        self._drive.on_activation.remove(self._begins)
+
+    def _begins(self) -> None:
+        assert self._drive.resumes_at is not None
+        moments = (self._drive.now(), self._drive.resumes_at)
+        self._stops.append((round((moments[0] - self._began) * 1e9), round((moments[1] - self._began) * 1e9)))
+
+
+def test_how_long_a_drive_stood_still_is_in_the_attempt_and_in_the_history(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    by_key = dict(zip(site.keys, site.machine.drives, strict=True))
+    site.host = site.host._replace(probe=lambda component: Standing(by_key[component.key], component))
+    (attempt,) = site.run(site.keys[1]).attempts
+    assert attempt.measurement is not None
+    found = attempt.measurement.device
+    assert found is not None
+    assert (found.device, found.longest_ns, found.declared_ns) == ("/dev/nvme1n1", 500_000_000, 1_000_000_000)
+    assert cost_text(attempt.measurement) == (
+        "I/O to /dev/nvme1n1 stood still for 500 ms, 0 ns just before; it declares up to 1 s"
+    )
+    opened = Journal.open_to_read(str(tmp_path))
+    assert opened is not None
+    with closing(opened) as journal:
+        (row,) = journal.recent(site.keys[1], RowKind.OUTCOME, limit=1)
+    assert Measurement.from_document(row.body["cost"]) == attempt.measurement

@@ -14,6 +14,7 @@ from livefw.activation.history.writer import Announcement
 from livefw.activation.identity import origin_of
 from livefw.activation.inventory.discovery import Inventory
 from livefw.activation.lock import machine_lock
+from livefw.activation.measure.device import DeviceProbe
 from livefw.activation.measure.meter import Meter, NoMeter
 from livefw.activation.paths import Paths
 from livefw.activation.policy.document import Policy
@@ -57,6 +58,11 @@ def as_found(found: Inventory) -> Inventory:
     return found
 
 
+def no_probe(_: Component) -> DeviceProbe | None:
+    """Measure no device, for a machine that is not this one."""
+    return None
+
+
 def nowhere(_: object) -> None:
     """Ignore an event."""
 
@@ -64,6 +70,7 @@ def nowhere(_: object) -> None:
 class Host(NamedTuple):
     """The machine, and everything that the engine takes from outside.
 
+    ``probe`` measures the component itself while it is activated, if it is a device that can be read.
     ``now`` is the wall clock, for windows only. ``announce`` publishes an outcome. ``at`` is called at each `Point`;
     tests kill the engine there. ``observe`` adds to each inventory since when an image is pending, and records it if it
     is new (`livefw.activation.pending`). ``images`` is the image directory, empty for none. ``image_keys`` and
@@ -79,6 +86,7 @@ class Host(NamedTuple):
     actor: Actor
     privileged: bool = True
     meter: Callable[[], Meter] = NoMeter
+    probe: Callable[[Component], DeviceProbe | None] = no_probe
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     wall_ns: Callable[[], int] = time.time_ns
     announce: Callable[[Announcement], None] = nowhere

@@ -192,6 +192,7 @@ class Component(NamedTuple):
     mean all components of its kind; fwupd derives GUIDs from them. ``attestation`` is what relying parties see of it;
     None where that does not follow from its images. ``kin`` is what the keys of all components of its kind begin with,
     empty where that says nothing. ``readings`` are figures that a site may limit.
+    ``probe`` is the path of a block device that stands still while it is activated; empty for none.
     """
 
     provider: str
@@ -222,6 +223,7 @@ class Component(NamedTuple):
     attestation: AttestedValue | None = None
     kin: str = ""
     readings: tuple[tuple[Reading, float], ...] = ()
+    probe: str = ""
 
     @property
     def label(self) -> str:

@@ -7,8 +7,8 @@ from typing import Any
 from livefw.activation.checks.table import Weight
 from livefw.activation.engine import Attempt, SettledIntent
 from livefw.activation.history.rows import RowKind, short_id
-from livefw.activation.measure.meter import Measurement
-from livefw.activation.measure.plot import duration
+from livefw.activation.measure.meter import OF_DEVICE, Measurement
+from livefw.activation.measure.plot import device_text, duration
 from livefw.activation.outcome import Outcome
 from livefw.render import document
 from livefw.render.component import cpu_stop, label_of_row
@@ -59,7 +59,10 @@ def lines(attempt: Attempt) -> Iterator[str]:
 
 
 def cost_text(measured: Measurement) -> str:
-    """What it cost the CPUs, in a line."""
+    """What it cost the CPUs, and the device itself, in a line."""
+    if measured.device:
+        about = device_text(measured.device)
+        return about if measured.source == OF_DEVICE else f"{cost_text(measured._replace(device=None))}; {about}"
     if not measured.rows:
         return "no CPU was away"
     worst = max(measured.rows, key=lambda row: row.longest_ns)

@@ -239,11 +239,28 @@ class CpuRowDocument(TypedDict):
     """Each time for which they ran nothing: start and end, in ns since the activation began."""
 
 
+class DeviceStopDocument(TypedDict):
+    """How long the I/O of a device stood still while it was activated."""
+
+    device: str
+    """Its path."""
+    longest_ns: int
+    """The longest read of one block during the activation, in ns."""
+    baseline_ns: int
+    """The same just before, in ns."""
+    declared_ns: int | None
+    """How long the device declares that it may stand still, in ns; null if it does not."""
+    failed: int
+    """Reads that ended with an error."""
+    gaps: list[tuple[int, int]]
+    """Each long read: start and end, in ns since the activation began."""
+
+
 class MeasurementDocument(TypedDict):
-    """What an activation cost the CPUs."""
+    """What an activation cost the CPUs, and the device that was activated."""
 
     source: str
-    """`sampled`, `model`, or the name of the kernel's tracer."""
+    """`sampled`, `model`, the name of the kernel's tracer, or `device` if no CPU was watched."""
     seconds: float
     """How long was measured, in seconds."""
     rows: NotRequired[list[CpuRowDocument]]
@@ -256,6 +273,8 @@ class MeasurementDocument(TypedDict):
     """The same before the activation, in ns; null if there was no baseline."""
     note: str
     """What is missing, or empty."""
+    device: NotRequired[DeviceStopDocument]
+    """The device that was activated, if it is one that can be read."""
 
 
 class ClaimDocument(TypedDict):

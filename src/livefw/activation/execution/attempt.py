@@ -21,7 +21,7 @@ from livefw.activation.host import ActivationRequest, Host
 from livefw.activation.inventory import discovery, old_versions, side_effects
 from livefw.activation.inventory.discovery import Candidate, Inventory
 from livefw.activation.inventory.versions import reliable_text
-from livefw.activation.measure.meter import Meter
+from livefw.activation.measure.meter import DeviceMeter, Meter
 from livefw.activation.mishaps import (
     DRIVER_NOT_READ,
     NOT_JUDGED,
@@ -130,7 +130,8 @@ class Turn:
         if why := context.unsettled(component.key) or stopped_by(step.problems):
             return self._refused(component, why, step.problems)
         context.control.require_wanted()
-        meter = host.meter()
+        probe, meter = host.probe(component), host.meter()
+        meter = DeviceMeter(meter, probe) if probe else meter
         try:
             meter.start()
             return (yield from self._activated(step, meter))

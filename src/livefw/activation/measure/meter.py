@@ -6,11 +6,7 @@ The machine that livefw runs on is measured by the kernel's tracer (`livefw.acti
 its own figures are read, and marked as the model's.
 """
 
-import json
 import os
-import select
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,6 +14,8 @@ from typing import Any, NamedTuple, Protocol
 
 from livefw.activation.checks.facts import cpu_list
 from livefw.activation.measure import tracer
+from livefw.activation.measure.device import DeviceProbe, DeviceStop
+from livefw.activation.measure.program import MeasuringProgram
 from livefw.activation.measure.sampler import GAPS, NOTE_NS
 from livefw.activation.policy.document import Measuring
 from livefw.files.protocol import Files
@@ -32,9 +30,8 @@ such as ``0-3``. A read returns at most a page, so that the earliest may be miss
 """
 STALLS_SHOWN = 64
 """How many stalls it shows at most."""
-_ANSWER_S = 5.0
-"""How long to wait for the sampler to start or to reply; without a reply there is no measurement."""
-_ANSWER_LIMIT = 1 << 24
+OF_DEVICE = "device"
+"""The source of a measurement in which no CPU was watched."""
 _LONGEST_S = 1e9
 """As long as an activation may take in the history (`livefw.activation.history.rows`)."""
 
@@ -54,12 +51,17 @@ class CpuRow(NamedTuple):
 
 
 class Measurement(NamedTuple):
-    """``source`` is ``sampled``, ``model``, or the name of the kernel's tracer; ``note`` says what is missing."""
+    """``source`` is ``sampled``, ``model``, the name of the kernel's tracer, or `OF_DEVICE`.
+
+    ``note`` says what is missing.
+    ``device`` is about the device that was activated, where it is one that can be read.
+    """
 
     source: str
     seconds: float
     rows: tuple[CpuRow, ...]
     note: str = ""
+    device: DeviceStop | None = None
 
     @property
     def longest_ns(self) -> int:
@@ -79,7 +81,9 @@ class Measurement(NamedTuple):
 
     def document(self) -> dict[str, Any]:
         """The form for the history and for JSON."""
-        return self._asdict() | {"rows": [row._asdict() for row in self.rows]}
+        found = self._asdict() | {"rows": [row._asdict() for row in self.rows]}
+        device = found.pop("device")
+        return found | ({"device": device._asdict()} if device else {})
 
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> "Measurement":
@@ -96,7 +100,9 @@ class Measurement(NamedTuple):
         seconds = float(document["seconds"])
         if not 0 <= seconds < _LONGEST_S:  # JSON as Python reads it has NaN and Infinity
             raise ValueError(f"{seconds} seconds cannot have been measured")
-        return cls(str(document["source"]), seconds, rows, str(document["note"]))
+        device = document.get("device")
+        known = DeviceStop.from_document(device) if device else None
+        return cls(str(document["source"]), seconds, rows, str(document["note"]), known)
 
 
 class Meter(Protocol):
@@ -134,6 +140,42 @@ class NoMeter:
 
     def close(self) -> None:
         """See `Meter`."""
+
+
+class DeviceMeter:
+    """What another meter measures, and how long a device stood still."""
+
+    def __init__(self, meter: Meter, probe: DeviceProbe) -> None:
+        self._meter = meter
+        self._probe = probe
+        self._marked_s = 0.0
+
+    def start(self) -> None:
+        """See `Meter`."""
+        self._probe.start()
+        self._meter.start()
+
+    def mark(self) -> None:
+        """See `Meter`."""
+        self._meter.mark()
+        self._probe.mark()
+        self._marked_s = time.monotonic()
+
+    def stop(self) -> Measurement | None:
+        """See `Meter`."""
+        device = self._probe.stop()
+        measured = self._meter.stop()
+        if device is None:
+            return measured
+        alone = Measurement(OF_DEVICE, time.monotonic() - self._marked_s, ())
+        return (measured or alone)._replace(device=device)
+
+    def close(self) -> None:
+        """See `Meter`."""
+        try:
+            self._probe.close()
+        finally:
+            self._meter.close()
 
 
 class ModelMeter:
@@ -182,46 +224,26 @@ class SamplingMeter:
     def __init__(self, online: frozenset[int], settings: Measuring) -> None:
         self._online = sorted(online & os.sched_getaffinity(0))
         self._settings = settings
-        self._process: subprocess.Popen[bytes] | None = None
+        cpus = spread(self._online, settings.cpus)
+        self._program = MeasuringProgram("sampler.py", str(PERIOD_US), *map(str, cpus))
         self._marked_ns = 0
 
     def start(self) -> None:
         """See `Meter`."""
-        cpus = spread(self._online, self._settings.cpus)
-        program = os.path.join(os.path.dirname(__file__), "sampler.py")
-        command = [sys.executable, "-I", "-S", program, str(PERIOD_US), *map(str, cpus)]
-        try:
-            # A session of its own: the engine handles Ctrl-C of the terminal.
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-        except OSError:
-            return
-        if self._line() != b"ready\n":
-            self.close()
-            return
-        time.sleep(self._settings.baseline)
+        if self._program.start():
+            time.sleep(self._settings.baseline)
 
     def mark(self) -> None:
         """See `Meter`."""
         self._marked_ns = time.monotonic_ns()
-        self._say(b"mark\n")
+        self._program.mark()
 
     def stop(self) -> Measurement | None:
         """See `Meter`."""
         now = time.monotonic_ns()
-        if not self._marked_ns or not self._say(b"stop\n"):
-            self.close()
-            return None
-        answer = self._line()
+        rows = self._program.stop() if self._marked_ns else None
         self.close()
-        try:
-            rows = json.loads(answer)
-        except ValueError:
+        if rows is None:
             return None
         return self._measurement([row for row in rows if row], (now - self._marked_ns) / 1e9)
 
@@ -234,39 +256,9 @@ class SamplingMeter:
         note = f"{len(found)} of {len(self._online)} CPUs were watched" if missing else ""
         return Measurement("sampled", seconds, tuple(found), note)
 
-    def _say(self, word: bytes) -> bool:
-        if self._process is None or self._process.stdin is None:
-            return False
-        try:
-            self._process.stdin.write(word)
-            self._process.stdin.flush()
-        except OSError:
-            return False
-        return True
-
-    def _line(self) -> bytes:
-        """One line of the sampler; less if it does not come in time."""
-        assert self._process is not None and self._process.stdout is not None  # noqa: S101, PT018
-        descriptor = self._process.stdout.fileno()
-        poll = select.poll()
-        poll.register(descriptor, select.POLLIN)
-        deadline = time.monotonic() + _ANSWER_S
-        line = bytearray()
-        while not line.endswith(b"\n") and len(line) < _ANSWER_LIMIT:
-            if not poll.poll(max(deadline - time.monotonic(), 0) * 1000):
-                break
-            piece = os.read(descriptor, 65536)
-            if not piece:
-                break
-            line += piece
-        return bytes(line)
-
     def close(self) -> None:
         """See `Meter`; the workers end when the sampler is gone."""
-        if self._process is not None:
-            with self._process as process:
-                process.kill()
-            self._process = None
+        self._program.close()
 
 
 class TracingMeter:

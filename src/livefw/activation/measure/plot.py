@@ -10,7 +10,8 @@ from html import escape
 from itertools import takewhile
 from typing import NamedTuple
 
-from livefw.activation.measure.meter import CpuRow, Measurement
+from livefw.activation.measure.device import DeviceStop
+from livefw.activation.measure.meter import OF_DEVICE, CpuRow, Measurement
 from livefw.text import printable, width
 
 STYLE = """
@@ -80,7 +81,7 @@ def svg(measurement: Measurement, *, title: str, lines: Sequence[str] = (), alon
     room = _WIDTH - 2 * _EDGE
     heading = _wrapped(printable(title), room, _TITLE)
     below = [part for line in shown for part in _wrapped(line, room, _TEXT)]
-    rows = measurement.rows
+    rows = (*measurement.rows, *_device_row(measurement))
     gutter = min(max((_extent(printable(row.cpus), _TEXT) for row in rows), default=0), _LABEL_LIMIT)
     axis = _axis(measurement, left=_EDGE + max(gutter, 40) + 6)
     top = _EDGE + (_TITLE + 5) * len(heading) + _LINE * (len(below) + 3)
@@ -114,8 +115,26 @@ def duration(ns: int) -> str:
     return f"{ns} ns"
 
 
+def _device_row(measurement: Measurement) -> Iterator[CpuRow]:
+    """The device in the shape of a CPU: a bar where its I/O stood still."""
+    if device := measurement.device:
+        yield CpuRow(device.device, device.longest_ns, device.baseline_ns, device.gaps)
+
+
+def device_text(device: DeviceStop) -> str:
+    """How long the I/O of a device stood still, and what that is compared with."""
+    text = f"I/O to {device.device} stood still for {duration(device.longest_ns)}"
+    text += f", {duration(device.baseline_ns)} just before"
+    if device.declared_ns is not None:
+        text += f"; it declares up to {duration(device.declared_ns)}"
+    return text + (f"; {device.failed} reads failed" if device.failed else "")
+
+
 def caption(measurement: Measurement) -> str:
     """The longest stop, what it is compared with, and by what it was measured."""
+    if measurement.device:
+        about = device_text(measurement.device)
+        return about if measurement.source == OF_DEVICE else f"{caption(measurement._replace(device=None))}; {about}"
     by = (
         "the model's own figures" if measurement.source == "model" else f"{measurement.cpus} CPUs, {measurement.source}"
     )
@@ -127,7 +146,8 @@ def caption(measurement: Measurement) -> str:
 
 def _axis(measurement: Measurement, *, left: float) -> _Axis:
     """From the first gap, or the beginning, to the end, widened to round numbers."""
-    moments = [_bounded(each) for row in measurement.rows for gap in row.gaps for each in gap]
+    every = (*measurement.rows, *_device_row(measurement))
+    moments = [_bounded(each) for row in every for gap in row.gaps for each in gap]
     first, last = min(0, *moments, 0), max(_bounded(measurement.seconds * 1e9), *moments, 1000)
     step = next(
         step
@@ -177,7 +197,7 @@ def _bars(row: CpuRow, axis: _Axis, *, y: float, height: float, labelled: bool) 
         yield f'<text x="{x:.1f}" y="{base:.1f}" text-anchor="end">{tip}{escape(short)}</text>'
     for start, end in row.gaps:
         begin, stop = axis.x(_bounded(start)), axis.x(_bounded(end))
-        tip = f"CPU {escape(cpus)}: {duration(_bounded(end) - _bounded(start))}"
+        tip = f"{'' if '/' in cpus else 'CPU '}{escape(cpus)}: {duration(_bounded(end) - _bounded(start))}"
         size = f'x="{begin:.2f}" {place} width="{max(stop - begin, 1):.2f}"'
         yield f'<rect class="stop" {size} fill="#c33"><title>{tip}</title></rect>'
 

@@ -10,7 +10,7 @@ from livefw.files.protocol import Files
 from livefw.providers.base import Component, Cost, Flag, Reading, Reason, RestartScope, Version, dotted
 from livefw.providers.nvme import uses
 from livefw.providers.nvme.copies import Tool, no_tool
-from livefw.providers.nvme.drives import LIVE, Drive, error_text
+from livefw.providers.nvme.drives import LIVE, Drive, error_text, namespaces
 
 AT_RESET = "at_reset"
 """The setting that arms the staged slot for the next reset."""
@@ -91,6 +91,7 @@ def component(files: Files, drive: Drive, held: StagedSlot | None, tool: Tool | 
         models=models(drive),
         kin=f"nvme:{first.kin}" if first.kin else "",
         readings=tuple(_readings(files, drive)),
+        probe=next((f"/dev/{path.rpartition('/')[2]}" for path in namespaces(files, drive)), ""),
     )
 
 
