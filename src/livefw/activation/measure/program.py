@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A program that measures: it is told to begin and to stop by lines, and answers with a line of JSON. Never raises."""
+"""A program that measures: lines say when it begins and stops, and it answers with a line of JSON. Never raises."""
 
 import json
 import os
