@@ -15,7 +15,7 @@ from typing import NamedTuple
 from .selection import CHECKOUT
 
 _LEFT_OUT = shutil.ignore_patterns(
-    ".git", ".venv", "build", "dist", "__pycache__", ".*_cache", ".hypothesis", "*.egg-info"
+    ".git", ".venv", "build", "dist", "__pycache__", ".*_cache", ".hypothesis", "*.egg-info", "node_modules"
 )
 _NAMES_PLACES = ("*.pth", "direct_url.json", "pyvenv.cfg", "path")
 _PR_SET_CHILD_SUBREAPER = 36
