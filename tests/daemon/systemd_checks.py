@@ -20,10 +20,10 @@ from .systemd_guest import (
     PATIENCE_S,
     SERVICE,
     SOCKET,
+    Checks,
     Done,
     Terminal,
     begin,
-    check,
     drop_in,
     fwupdmgr,
     history,
@@ -33,6 +33,7 @@ from .systemd_guest import (
     main_pid,
     messages,
     model,
+    registers,
     run,
     shown,
     start_model,
@@ -41,6 +42,8 @@ from .systemd_guest import (
     until,
 )
 
+CHECKS: Checks = {}
+check = registers(CHECKS)
 PACKAGE = "/run/test/livefw.deb"
 RMM = "6c0762a6-12f2-4b56-92cb-ba8f633606d9"
 OUTCOME = "MESSAGE_ID=7b0d9b3ce2f14d0f8a52c5d1f3a6e94b"
@@ -599,4 +602,4 @@ def removed_and_purged() -> object:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(CHECKS))

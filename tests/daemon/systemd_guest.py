@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The inside of the virtual machine of test_systemd.py: how its checks are made, run and told.
+"""The inside of a virtual machine of virtual_machine.py: how its checks are made, run and told.
 
 Runs with Debian's own Python and its standard library only. Each check is told as one JSON line on the second serial
 line; they are one story on one machine, so that each finds what the ones before it have left.
@@ -39,14 +39,18 @@ NO_PLUGIN = "the plugin for fwupd could not be built"
 """What the check of it has seen then."""
 
 Check = Callable[[], object]
-CHECKS: dict[str, Check] = {}
-"""In their order; what a check returns is shown as what was seen."""
+Checks = dict[str, Check]
+"""In their order, by name; what a check returns is shown as what was seen."""
 
 
-def check(work: Check) -> Check:
-    """Register a check under the name of its function."""
-    CHECKS[work.__name__] = work
-    return work
+def registers(checks: Checks) -> Callable[[Check], Check]:
+    """A decorator that registers a check under the name of its function."""
+
+    def register(work: Check) -> Check:
+        checks[work.__name__] = work
+        return work
+
+    return register
 
 
 class Done(NamedTuple):
@@ -255,7 +259,7 @@ class Terminal:
         raise AssertionError(f"it has not ended: {self.text!r}")
 
 
-def main() -> int:
+def main(checks: Checks) -> int:
     """Run all checks, and tell each."""
     line = os.open(TOLD_ON, os.O_WRONLY | os.O_NOCTTY)
     run("stty", "--file", TOLD_ON, "raw", code=0)
@@ -263,7 +267,7 @@ def main() -> int:
     def tell(told: dict[str, Any]) -> None:
         os.write(line, json.dumps(told).encode("ascii") + b"\n")
 
-    for name, work in CHECKS.items():
+    for name, work in checks.items():
         start, seen, trouble = time.monotonic(), "", ""
         try:
             seen = str(work() or "")
