@@ -1,14 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# virtual-machine.sh DIR: a small Debian with a real systemd for tests/daemon/test_systemd.py: DIR/disk.img and
-# DIR/vmlinuz. Debian's kernel for clouds finds its disk (NVMe, ext4) without an initrd. As root, on x86-64; where it
-# cannot be made, a file DIR.unavailable says why.
+# virtual-machine.sh DIR: a small Debian with a real systemd for tests/daemon/test_systemd.py, and with what
+# tests/nvme/test_kernel.py takes besides: DIR/disk.img and DIR/vmlinuz. Debian's kernel for clouds finds its disk (NVMe,
+# ext4) without an initrd. As root, on x86-64; where it cannot be made, a file DIR.unavailable says why.
 set -u
 target=${1:?usage: virtual-machine.sh DIR}
 checkout=$(cd "$(dirname "$0")/.." && pwd)
 pip=${PIP:-$checkout/.venv/bin/pip}
 packages=systemd-sysv,udev,dbus,libpam-systemd,polkitd,fwupd,python3,python3-prometheus-client,python3-cffi-backend
-packages=$packages,python3-cryptography,linux-image-cloud-amd64
+packages=$packages,python3-cryptography,linux-image-cloud-amd64,kmod,nvme-cli,mdadm,fio
 recipe=$(sha256sum <"$0")
 if [ "$(cat "$target/recipe" 2>/dev/null)" = "$recipe" ]; then exit 0; fi
 

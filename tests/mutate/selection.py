@@ -53,7 +53,7 @@ TESTS: dict[str, Tests] = {
     "archive/": Tests("archive", "activation daemon image cli"),
 }
 """By the beginning of a file's path below `SOURCES`; the longest counts."""
-NEVER = {"daemon/test_systemd.py", "daemon/test_package.py"}
+NEVER = {"daemon/test_systemd.py", "daemon/test_package.py", "nvme/test_kernel.py"}
 """A virtual machine or a Debian package: minutes for each mutant, for the same code in another place."""
 
 

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is checked of NVMe drives on a real kernel: modelled drives over NVMe/TCP, nvme-cli beside us, md, fwupd."""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+from ..daemon.systemd_guest import SOCKET, Checks, fwupdmgr, main, registers, run, until
+from .kernel_guest import (
+    FIRST,
+    SECOND,
+    activate,
+    attribute,
+    block,
+    connect,
+    identify,
+    image,
+    inside,
+    key,
+    livefw,
+    load,
+    no_io_error,
+    stage,
+    start_drives,
+)
+
+CHECKS: Checks = {}
+check = registers(CHECKS)
+PACKAGE = "/run/test/livefw.deb"
+ARRAY = "/dev/md0"
+
+
+@check
+def kernel_connects_to_the_drives() -> object:
+    """One by nvme-cli, one by the line that livefw documents; both are drives like others for the kernel."""
+    if not os.path.exists("/usr/bin/livefw"):
+        run("dpkg", "-i", PACKAGE, code=0, DEBIAN_FRONTEND="noninteractive")
+    start_drives()
+    first, second = connect(FIRST), connect(SECOND, by_nvme_cli=False)
+    for name in (first, second):
+        assert (attribute(name, "firmware_rev"), attribute(name, "transport")) == ("1.0", "tcp")
+        told = identify(name)
+        assert (told["fr"].strip(), told["mtfa"], told["frmw"]) == ("1.0", 50, 0x34), told
+        node = f"/dev/{block(name)}"
+        run("dd", "if=/dev/urandom", f"of={node}", "bs=64k", "count=8", "oflag=direct", code=0)
+        run("dd", f"if={node}", "of=/dev/null", "bs=64k", "count=8", "iflag=direct", code=0)
+    Path("/etc/livefw/livefw.toml").write_text('ignore = ["shared"]\n[measure]\nenabled = false\n', encoding="ascii")
+    found = {each["key"]: each["current_version"] for each in livefw("list")["components"]}
+    assert found[key(FIRST)] == found[key(SECOND)] == "1.0", found
+    return run("uname", "-r").out + run("nvme", "list").out
+
+
+@check
+def fwupd_installs_and_activates() -> object:
+    """fwupdmgr through livefwd, under the shipped unit: an admin command takes a device and a capability."""
+    devices = json.loads(fwupdmgr("get-devices", "--json", code=0).out)["Devices"]
+    (device,) = (each for each in devices if each.get("Serial") == SECOND or SECOND in json.dumps(each))
+    installed = fwupdmgr("local-install", image("2.0"), device["DeviceId"], "--no-reboot-check", code=0)
+    assert inside(SECOND)["slots"] == ["1.0", "2.0"]
+    done = fwupdmgr("activate", device["DeviceId"], code=0)
+    assert inside(SECOND)["current_version"] == "2.0"
+    assert os.path.exists(SOCKET)
+    return installed.text + done.text
+
+
+@check
+def mirror_is_updated_under_load() -> object:
+    """Two drives of an array, one after the other, with reads and writes in it: no I/O fails, and it stays complete."""
+    names, since = [connect(FIRST), connect(SECOND)], time.time()
+    nodes = [f"/dev/{block(name)}" for name in names]
+    run("mdadm", "--create", ARRAY, "--run", "--level=1", "--metadata=1.2", "--raid-devices=2", *nodes, code=0)
+    sync = Path("/sys/block/md0/md/sync_action")
+    until(lambda: sync.read_text(encoding="ascii").strip() == "idle", "the first synchronization")
+    try:
+        with load(ARRAY):
+            for serial in (FIRST, SECOND):
+                stage(serial, "3.0")
+            results = activate()
+        assert [(each["outcome"], each["component"]) for each in results] == [
+            ("activated", key(serial)) for serial in (FIRST, SECOND)
+        ], results
+        assert [inside(serial)["current_version"] for serial in (FIRST, SECOND)] == ["3.0", "3.0"]
+        assert Path("/sys/block/md0/md/degraded").read_text(encoding="ascii").strip() == "0"
+        no_io_error(since)
+        return run("cat", "/proc/mdstat").out
+    finally:
+        run("mdadm", "--stop", ARRAY)
+        for node in nodes:
+            run("mdadm", "--zero-superblock", node)
+
+
+if __name__ == "__main__":
+    sys.exit(main(CHECKS))
