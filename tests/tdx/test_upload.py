@@ -135,7 +135,7 @@ LOADING: dict[bytes, tuple[int, int | None]] = {
     b"18446744073709551617": (1, None),
 }
 """What a write to ``loading`` is taken for before Linux 6.19 (simple_strtol) and since (kstrtoint); None for EINVAL.
-Seen on kernels of Debian by tests/qemu/test_fw_upload.py."""
+The latter were seen on a kernel of Debian (test_upload_recorded.py)."""
 OLD, NEW = "6.18.5", "6.19.14"
 
 

@@ -2,7 +2,7 @@
 """The kernel's firmware upload class: user space hands an image to a driver through files, and a worker takes it.
 
 Sources: Linux ``drivers/base/firmware_loader/{sysfs.c,sysfs_upload.c}``, ABI ``testing/sysfs-class-firmware``; held
-against the kernel's own ``test_firmware`` in tests/qemu/test_fw_upload.py. Texts of some log lines are abridged.
+against a kernel's own ``test_firmware`` in tests/tdx/test_upload_recorded.py. Texts of some log lines are abridged.
 """
 
 import errno

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The model of the firmware upload class against a real kernel: each step is answered to the letter alike.
+
+What Debian's arm64 kernel 7.3.4 answered, with its own driver ``test_firmware`` on the node, is in upload_steps.out:
+``sh -c 'insmod test_firmware.ko && python3 upload_steps.py'`` in a guest prints it.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from tests.tdx import upload_steps
+from tests.tdx.upload_host import Host
+
+from livefw.kernel.clock import MS
+from livefw.kernel.fw_upload import UploadError
+from livefw.kernel.os import Os
+from livefw.kernel.release import Kernel
+
+RECORDED = Path(__file__).with_name("upload_steps.out")
+RELEASE = "7.3.4"
+LARGEST, BLOCK = 2048, 37
+"""Bytes that the driver takes altogether, and in one call (Linux lib/test_firmware.c)."""
+
+
+class FirmwareTester:
+    """What the kernel's driver does with an image (Linux lib/test_firmware.c)."""
+
+    def __init__(self, os: Os) -> None:
+        self._os = os
+        self._cancelled = False
+        self._fails: tuple[str, str] = ("", "")
+
+    async def prepare(self, data: bytes) -> UploadError | None:
+        self._cancelled = False
+        if not 0 < len(data) <= LARGEST:
+            return UploadError.INVALID_SIZE
+        found = re.match(rb"inject:([a-z]+):([a-z-]+)", data)
+        self._fails = (found[1].decode(), found[2].decode()) if found else ("", "")
+        return await self._at("preparing")
+
+    async def write(self, data: bytes, offset: int) -> tuple[UploadError | None, int]:
+        return await self._at("transferring"), min(BLOCK, len(data) - offset)
+
+    async def poll_complete(self) -> UploadError | None:
+        return await self._at("programming")
+
+    def cancel(self) -> None:
+        self._cancelled = True
+
+    async def _at(self, phase: str) -> UploadError | None:
+        if self._fails[0] != phase:
+            return None
+        error = UploadError(self._fails[1])
+        while error is UploadError.CANCELED and not self._cancelled:
+            await self._os.sleep(100 * MS)
+        return error
+
+
+class ModelNode:
+    """The modelled node, in virtual time."""
+
+    def __init__(self, release: str) -> None:
+        self._host = Host(FirmwareTester, Kernel(release=release))
+        self._told = 0
+
+    def mode(self, name: str) -> int:
+        return self._host.mode(name)
+
+    def read(self, name: str) -> bytes:
+        return self._host.read(name)
+
+    def write(self, name: str, data: bytes) -> int:
+        return self._host.write_all(name, data)
+
+    def settle(self) -> None:
+        self._host.settle()
+
+    def until(self, name: str, data: bytes) -> None:
+        while self.read(name) != data:
+            self._host.after(MS)
+
+    def log(self) -> list[str]:
+        lines = [record.text for record in self._host.os.log]
+        new, self._told = lines[self._told :], len(lines)
+        return new
+
+
+def test_the_model_answers_as_the_kernel_did() -> None:
+    kernel = [json.loads(line) for line in RECORDED.read_text(encoding="ascii").splitlines()]
+    model = json.loads(json.dumps(list(upload_steps.play(ModelNode(RELEASE)))))
+    assert len(kernel) > 700
+    assert _told(model) == _told(kernel)
+
+
+def _told(answers: list[Any]) -> list[tuple[upload_steps.Step, Any]]:
+    return list(zip(upload_steps.steps(), answers, strict=True))
