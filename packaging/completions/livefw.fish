@@ -742,6 +742,7 @@ complete -c livefw -n '_shtab_livefw_using conformance' -l color -xka "auto alwa
 complete -c livefw -n '_shtab_livefw_using; and test $_shtab_livefw_npos -eq 0' -a demo -d 'activate a staged firmware on a modelled server, in three seconds'
 complete -c livefw -n '_shtab_livefw_using demo' -s h -l help -d 'show this help message and exit'
 complete -c livefw -n '_shtab_livefw_using demo' -l platform -xka "fvp grid tdx-gnr tdx-spr vera" -d 'the machine to show (vera)'
+complete -c livefw -n '_shtab_livefw_using demo' -l web -d 'show it in Cockpit, in a browser, until interrupted'
 complete -c livefw -n '_shtab_livefw_using demo' -l root -xka "(__fish_complete_directories)" -d 'look at the machine whose files are below DIR'
 complete -c livefw -n '_shtab_livefw_using demo' -l settings -xka "(__fish_complete_directories)" -d 'directory of livefw.toml and checks.d (/etc/livefw, and none with --root)'
 complete -c livefw -n '_shtab_livefw_using demo' -l json -d 'answer with one JSON document'

@@ -30,6 +30,7 @@ NOT_RUN = {
     "livefw machine bmc /tmp/bmc --fault no-measurements": "runs until interrupted",
     "livefw machine log --follow": "runs until interrupted",
     "livefw machine trace --follow": "runs until interrupted",
+    "livefw demo --web": "runs until interrupted; see tests/cockpit",
     "livefw machine driver unload": "would take the machine from the other examples; see tests/machine",
     "livefw machine driver load": "would take the machine from the other examples; see tests/machine",
     "livefw machine eventlog --output event.log": "needs a machine with --store; see test_staged_package.py",

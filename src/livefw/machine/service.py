@@ -4,7 +4,7 @@
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -30,16 +30,16 @@ def serve(
     name: str,
     platform: str,
     directory: str | None,
-    ready: Callable[[Machine, str], None],
+    ready: Callable[[Machine, str], AbstractContextManager[object] | None],
     store: str | None = None,
     bmc_seconds: float | None = None,
 ) -> None:
     """Run a machine until it is stopped; then nothing of it is left.
 
     ``directory`` is where to mount it, by default a folder in the runtime directory; one that is missing is made.
-    ``ready`` is called once with the machine and its mount point, when every file can be used. ``store`` is a folder
-    whose images the firmware boots and takes new ones from. ``bmc_seconds`` is how long each task takes of a BMC that
-    shares them; None for no BMC.
+    ``ready`` is called once with the machine and its mount point, when every file can be used; what it returns is
+    entered then, and left before anything of the machine ends. ``store`` is a folder whose images the firmware boots
+    and takes new ones from. ``bmc_seconds`` is how long each task takes of a BMC that shares them; None for no BMC.
 
     Only in a process's main thread, because of the signals. Raises what `livefw.machine.runtime.NameClaim`,
     `livefw.machine.fuse.mount.mount` and `livefw.firmware.store_platform.open_platform` raise.
@@ -65,7 +65,8 @@ def serve(
         stack.callback(mounted.close)
         control = ControlServer(partial(answer, machine), claim.socket_path)
         stack.callback(control.close)
-        ready(machine, mounted.directory)
+        if beside := ready(machine, mounted.directory):
+            stack.enter_context(beside)
         control.serve(stop.descriptor)
 
 

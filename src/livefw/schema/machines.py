@@ -555,3 +555,25 @@ class DemoDocument(TypedDict):
     """How long all CPUs were stopped, in ns."""
     realms: RealmCountsDocument | None
     """Numbers of Realms; null without an RMM."""
+
+
+class DemoWebAddressDocument(TypedDict):
+    """A modelled machine that is shown in a browser."""
+
+    platform: str
+    """The machine."""
+    machine: str
+    """What other commands call it."""
+    mount: str
+    """Where its files are."""
+    pid: int
+    """Process that runs it."""
+    address: str
+    """What to open in a browser; it has the key that logs in."""
+
+
+class DemoWebDocument(TypedDict):
+    """`livefw demo --web`, when the page can be opened."""
+
+    web: DemoWebAddressDocument
+    """Where it is."""

@@ -84,6 +84,7 @@ DOCUMENTS: tuple[type, ...] = (
     machines.FollowedCallDocument,
     machines.MachineBmcDocument,
     machines.DemoDocument,
+    machines.DemoWebDocument,
     FailureDocument,
 )
 """Every document that there is, without the field ``schema`` that all have."""

@@ -62,9 +62,15 @@ MANUAL = Manual(
             "Show a modelled server whose firmware is replaced while it runs: two images that are refused, one that "
             "is activated, and what that cost. It needs neither root nor FUSE, and changes nothing on this machine."
         ),
+        (
+            "With --web, show it in a browser, by the page of livefw for Cockpit, until interrupted. This needs FUSE, "
+            "Cockpit (cockpit-ws) and the page. It listens on the loopback interface only. The printed address has a "
+            "key in it, without which nobody can log in."
+        ),
     ),
     examples=(
         ("livefw demo", "Show the default machine."),
+        ("livefw demo --web", "Show a modelled server in Cockpit."),
         ("livefw demo --platform fvp", 'Show a machine whose firmware reports no version: the outcome is "unknown".'),
     ),
     see_also=("machine", "activate"),
@@ -74,11 +80,16 @@ MANUAL = Manual(
 def configure(parser: argparse.ArgumentParser) -> None:
     """Which machine."""
     parser.add_argument("--platform", choices=platforms(), default="vera", help="the machine to show (vera)")
+    parser.add_argument("--web", action="store_true", help="show it in Cockpit, in a browser, until interrupted")
 
 
 def run(session: CommandSession, arguments: argparse.Namespace) -> int:
-    """Show it; the exit code is that of the activation."""
+    """Show it; the exit code is that of the activation, or 0 after an interrupted ``--web``."""
     config = load(arguments.platform)
+    if arguments.web:
+        from livefw.cli.demo import web  # what it imports is for this only
+
+        return web.run(session, config)
     if not config.all_components:
         hint = f"livefw machine run --platform {config.name}; or without --platform"
         raise UsageError(f"the demonstration is of LFA, and {config.name} has none", hint=hint)
