@@ -132,12 +132,17 @@ packages() {
     need debootstrap debootstrap "the tests that install the package into a clean Debian"
     need qemu-system-x86_64 qemu-system-x86 "the tests of the service under a real systemd"
     /usr/bin/python3 -c 'import gi; gi.require_version("Fwupd", "2.0")' 2>/dev/null || silently python3-gi gir1.2-fwupd-2.0
+    need chromium chromium "the tests of the page for Cockpit"
+    need node nodejs "the tests of the page for Cockpit"
+    need npm npm "the tests of the page for Cockpit"
+    cockpit_server
     need ssh openssh-client "the tests of roll-outs on hosts in namespaces"
     "$venv/bin/python" -c 'import libvirt' 2>/dev/null || pkg-config --exists libvirt 2>/dev/null || silently libvirt-dev pkg-config gcc
     install_missing
     beside python_peers
     beside debians
     beside foreign
+    beside cockpit_page
     await
 }
 
@@ -188,6 +193,23 @@ await() {
     # shellcheck disable=SC2086  # numbers of processes
     for job in $jobs; do wait "$job" || failed=yes; done
     [ -z "${failed-}" ] || die "a part of it has failed"
+}
+
+# Where systemd runs, the package makes it listen on port 9090 of every interface: that is for the administrator to decide.
+cockpit_server() {
+    [ -x /usr/lib/cockpit/cockpit-ws ] && [ -e /usr/share/cockpit/shell ] && command -v cockpit-bridge >/dev/null && return
+    if can_install && ! [ -d /run/systemd/system ]; then
+        silently cockpit-ws cockpit-bridge cockpit-system
+    else
+        say "without cockpit-ws the tests of the page for Cockpit are skipped;" \
+            "on Debian: apt-get install --no-install-recommends cockpit-ws cockpit-bridge cockpit-system"
+    fi
+}
+
+# What npm installs for it too, so that no test needs the network.
+cockpit_page() {
+    { command -v node && command -v npm; } >/dev/null || return 0
+    scripts/cockpit.sh build/cockpit >/dev/null || say "the page for Cockpit could not be built; its tests fail"
 }
 
 # Only the tool of the package: installing it would start a server.

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the page shows, and to whom: names from outside, many components, who may not act, every view for everybody."""
+
+import os
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from livefw.machine.config import load
+from livefw.providers.lfa.fake import FakeLfa
+
+from ..daemon.conftest import Serve
+from .browser import Visit, violations
+from .conftest import Enter, Held, Hold
+from .test_activation import COMPONENT, Mounted, begin, row
+
+MARKUP = "<img src=x onerror=alert(1)><b>bold</b>"
+RIGHT_TO_LEFT = "\u05d7\u05d5\u05de\u05e8 1.1"
+OVERRIDE = "abc\u202egnp.exe"
+VIEWS = ("/", COMPONENT, "/history", "/policy")
+
+
+def plant(folder: Path, bench: FakeLfa) -> Path:
+    """Write the tree; its root."""
+    root = folder / "root"
+    for path, data in bench.files.tree.items():
+        file = root / path.lstrip("/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+    return root
+
+
+def test_names_from_outside_are_text(folder: Path, serve: Serve, hold: Hold, enter: Enter) -> None:
+    bench = FakeLfa()
+    bench.add(name=MARKUP)
+    bench.add("0509b633-5734-422f-a681-6096e932d93a", name=RIGHT_TO_LEFT)
+    bench.add("3ab71f81-32b9-496d-841b-e3d0e9fd1a48", name=OVERRIDE)  # which livefw shows nowhere
+    page = enter(hold(serve(plant(folder, bench)))).open()
+    shown = page.get_by_role("table", name="Components")
+    expect(shown.get_by_role("link")).to_have_count(3)
+    expect(shown.get_by_role("link", name=MARKUP)).to_be_visible()
+    assert page.locator("img").count() == 0
+    assert "\u202e" not in page.content()
+    # Isolated, so that it turns nothing of what stands beside it.
+    name = shown.get_by_text(RIGHT_TO_LEFT)
+    assert name.evaluate("e => getComputedStyle(e).unicodeBidi.match(/isolate|plaintext/) !== null")
+    shown.get_by_role("link", name=MARKUP).click()
+    expect(page.get_by_role("heading", name=MARKUP)).to_be_visible()
+
+
+def test_a_thousand_components_stay_usable(folder: Path, serve: Serve, hold: Hold, enter: Enter) -> None:
+    bench = FakeLfa()
+    for number in range(1000):
+        ready = number == 777
+        bench.add(f"00000000-0000-4000-8000-{number:012x}", name=f"part-{number}", activation_pending=str(int(ready)))
+    daemon = serve(plant(folder, bench))
+    page = enter(hold(daemon)).open()
+    expect(page.get_by_text("1000 of 1000 components")).to_be_visible()
+    rows = page.get_by_role("table", name="Components").get_by_role("row")
+    assert 10 < rows.count() <= 101
+    page.get_by_role("searchbox").fill("part-99")
+    expect(page.get_by_text("11 of 1000 components")).to_be_visible()  # 99 and 990 to 999
+    expect(rows).to_have_count(12)
+    page.get_by_role("searchbox").fill("")
+    page.get_by_label("State").select_option("ready")
+    expect(rows).to_have_count(2)
+    expect(rows.nth(1)).to_contain_text("part-777")
+
+
+AS_NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "cockpit-bridge")
+
+
+@pytest.mark.fuse
+def test_a_user_without_rights_sees_all_and_cannot_act(
+    mounted: Mounted, serve: Serve, hold: Hold, enter: Enter
+) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can start a session as another user")
+    machine, root = mounted(load("vera"))
+    daemon = serve(root)
+    page = enter(hold(daemon, bridge=AS_NOBODY)).open()
+    expect(row(page)).to_contain_text("Ready")
+    expect(page.get_by_text("Limited access")).to_be_visible()
+    dialogue = begin(page)
+    expect(dialogue.get_by_text("No permission", exact=True)).to_be_visible()
+    expect(dialogue).to_contain_text("may not activate firmware")
+    dialogue.get_by_role("button", name="Close").click()
+    expect(row(page)).to_contain_text("Ready")
+    page.get_by_role("link", name="Policy").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Policy")
+    assert str(machine.platform.version(machine.find("rmm"))) == "1.0"
+
+
+@pytest.mark.fuse
+@pytest.mark.parametrize("style", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1200])
+def test_every_view_is_accessible(held: Held, enter: Enter, style: str, width: int) -> None:
+    visit: Visit = enter(held.cockpit, style=style, viewport={"width": width, "height": 900})
+    found = []
+    for route in VIEWS:
+        page = visit.open(route)
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        page.wait_for_load_state("networkidle")
+        assert page.locator("html").evaluate("e => e.classList.contains('pf-v6-theme-dark')") == (style == "dark")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{route} is wider than {width}"
+        found += [f"{route}: {each}" for each in violations(page)]
+        page.close()
+    page = visit.open(COMPONENT)
+    page.get_by_role("button", name="Activate").first.click()
+    expect(page.get_by_role("dialog").get_by_label("Reason")).to_be_visible()
+    found += [f"dialogue: {each}" for each in violations(page)]
+    assert found == []
+
+
+@pytest.mark.fuse
+def test_it_speaks_the_language_of_cockpit(held: Held, enter: Enter) -> None:
+    page = enter(held.cockpit, language="de").open()
+    expect(page.get_by_role("link", name="Verlauf")).to_be_visible()
+    expect(page.locator("html")).to_have_attribute("lang", "de")
+
+
+@pytest.mark.fuse
+def test_it_works_in_cockpits_shell_by_the_address_alone(held: Held, enter: Enter) -> None:
+    frame = enter(held.cockpit).open_in_shell()
+    expect(frame.get_by_role("heading", level=1)).to_be_visible()
+    expect(frame.get_by_role("table", name="Components")).to_contain_text("TF-RMM")
