@@ -23,7 +23,10 @@ from livefw.machine.files import MachineClock, MachineFiles
 from livefw.machine.machine import Machine
 from livefw.providers.registry import providers
 
+from ..in_memory import tmp_path
 from .signing import Signing
+
+__all__ = ["tmp_path"]
 
 
 class Quiet:
