@@ -57,8 +57,8 @@ def _wrapped(text: str, first: str, others: str, columns: int) -> Iterator[str]:
     """The words of a text, the first line after ``first`` and each other one after ``others``."""
     line, empty = first, True
     for word in text.split():
-        if not empty and width(line) + 1 + width(word) > columns:
-            yield line
+        if line.strip() and width(line) + (not empty) + width(word) > columns:
+            yield line.rstrip()
             line, empty = others, True
         line += word if empty else f" {word}"
         empty = False
