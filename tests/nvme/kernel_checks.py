@@ -15,13 +15,16 @@ from .kernel_guest import (
     attribute,
     block,
     connect,
+    disconnect,
     identify,
     image,
     inside,
     key,
     livefw,
     load,
+    next_version,
     no_io_error,
+    slots,
     stage,
     start_drives,
 )
@@ -50,6 +53,25 @@ def kernel_connects_to_the_drives() -> object:
     found = {each["key"]: each["current_version"] for each in livefw("list")["components"]}
     assert found[key(FIRST)] == found[key(SECOND)] == "1.0", found
     return run("uname", "-r").out + run("nvme", "list").out
+
+
+@check
+def drive_is_staged_planned_and_activated() -> object:
+    """nvme-cli finds what livefw says: the slot, and what runs. Linux 6.1 shows it only once it connects again."""
+    name, since = connect(FIRST), time.time()
+    stage(FIRST, "2.0")
+    assert slots(name) == (1, 0, ["1.0", "2.0"])
+    step = next(each for each in livefw("plan")["steps"] if each["component"]["key"] == key(FIRST))
+    assert (step["stopped"], step["component"]["pending_version"]) == (False, "2.0"), step
+    (result,) = activate(FIRST)
+    assert (result["outcome"], result["code"]) == ("activated", "version-arrived"), result
+    assert identify(name)["fr"].strip() == "2.0"
+    assert slots(name) == (2, 0, ["1.0", "2.0"])
+    assert attribute(name, "firmware_rev") == "1.0"
+    disconnect(FIRST)
+    assert attribute(connect(FIRST), "firmware_rev") == "2.0"
+    no_io_error(since)
+    return run("livefw", "history", key(FIRST), code=0).out
 
 
 @check
@@ -84,11 +106,32 @@ def mirror_is_updated_under_load() -> object:
         assert [inside(serial)["current_version"] for serial in (FIRST, SECOND)] == ["3.0", "3.0"]
         assert Path("/sys/block/md0/md/degraded").read_text(encoding="ascii").strip() == "0"
         no_io_error(since)
-        return run("cat", "/proc/mdstat").out
+        told = run("cat", "/proc/mdstat").out
+        # A mirror without its other half carries nothing.
+        run("mdadm", ARRAY, "--fail", nodes[1], code=0)
+        stage(FIRST, "3.1")
+        (refused,) = activate(FIRST, code=4)
+        assert (refused["outcome"], refused["code"]) == ("refused", "in-use"), refused
+        return told
     finally:
         run("mdadm", "--stop", ARRAY)
         for node in nodes:
             run("mdadm", "--zero-superblock", node)
+
+
+@check
+def drive_that_the_machine_depends_on_is_refused() -> object:
+    """A drive that carries /boot, also by name."""
+    node = f"/dev/{block(connect(FIRST))}"
+    stage(FIRST, next_version())
+    run("mkfs.ext4", "-q", "-F", node, code=0)
+    run("mount", node, "/boot", code=0)
+    try:
+        (refused,) = activate(FIRST, code=4)
+    finally:
+        run("umount", "/boot", code=0)
+    assert (refused["outcome"], refused["code"]) == ("refused", "boot"), refused
+    return str(refused["text"])
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 import glob
 import json
 import os
+import re
 import signal
 import socket
 from collections.abc import Iterator, Sequence
@@ -84,6 +85,13 @@ def connect(serial: str, *, by_nvme_cli: bool = True) -> str:
     return name
 
 
+def disconnect(serial: str) -> None:
+    """Let the kernel forget a drive."""
+    if name := connected().get(serial):
+        Path(f"/sys/class/nvme/{name}/delete_controller").write_text("1", encoding="ascii")
+        until(lambda: serial not in connected(), f"the end of {name}")
+
+
 def block(name: str) -> str:
     """The block device of a controller's one namespace; with multipath its name has the number of the subsystem."""
     subsystem = next(iter(glob.glob(f"/sys/class/nvme-subsystem/nvme-subsys*/{name}")), "")
@@ -102,6 +110,13 @@ def identify(name: str) -> dict[str, Any]:
     return told
 
 
+def slots(name: str) -> tuple[int, int, list[str]]:
+    """By nvme-cli, of the firmware slot log: the slot that runs, that of the next reset or 0, the versions."""
+    log = run("nvme", "fw-log", f"/dev/{name}", code=0).out
+    info = int(re.findall(r"^afi *: (0x\w+)", log, re.MULTILINE)[0], 16)
+    return info & 7, info >> 4 & 7, re.findall(r"^frs\d *: \w+ \(([^)]*?)[ .]*\)", log, re.MULTILINE)
+
+
 def image(version: str) -> str:
     """The path of an image with another version."""
     path = f"/run/{version}.bin"
@@ -114,6 +129,11 @@ def livefw(*words: str, code: int | Sequence[int] = 0) -> Any:
     done = run("livefw", "--json", *words)
     assert done.code in ((code,) if isinstance(code, int) else code), done
     return json.loads(done.out)
+
+
+def next_version() -> str:
+    """A version that is newer than all that a drive was given."""
+    return f"{10 + len(ask('show')['drives'][0]['commits'])}.0"
 
 
 def stage(serial: str, version: str) -> None:
