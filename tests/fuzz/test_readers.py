@@ -19,6 +19,7 @@ _FILE = "opens the file; what is in it is read by another one, which is played"
 _ON = "hands it on to others, which are played"
 NOT_PLAYED = {
     "activation/images/mirror.py: read": _ON,
+    "cli/demo/login.py: _receive": "cockpit-ws made it; whoever logs in chooses one string of it",
     "cli/machine/eventlog.py: _whole": "the machine that the same user runs made it",
     "firmware/image/store.py: _decoded": _ON,
     "activation/diagnosis/bounded.py: _Child.next": _OWN,
