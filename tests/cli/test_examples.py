@@ -26,6 +26,7 @@ NOT_RUN = {
     "livefw machine run --platform vera --mount /tmp/vera --bmc": "runs until interrupted; tests/redfish/test_chain.py",
     "livefw machine run --platform grid --components 300": "runs until interrupted",
     "livefw machine run --platform fvp --driver v1": "runs until interrupted",
+    "livefw machine run --platform nvme": "runs until interrupted; see tests/nvme/test_machine.py",
     "livefw machine bmc /tmp/bmc": "runs until interrupted",
     "livefw machine bmc /tmp/bmc --fault no-measurements": "runs until interrupted",
     "livefw machine log --follow": "runs until interrupted",
