@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from livefw.activation.host import OnFailure
     from livefw.activation.inventory.unmatched_patterns import UnmatchedPattern
     from livefw.activation.lock.machine_lock import LockedFor, LockHolder
+    from livefw.activation.measure.device import DeviceStop
     from livefw.activation.measure.meter import CpuRow, Measurement
     from livefw.activation.outcome import Outcome, Result
     from livefw.activation.plan import PastAttempts, PlanStep, SettingChange, UsualDuration
@@ -47,12 +48,14 @@ if TYPE_CHECKING:
     from livefw.activation.status_code import StatusCode
     from livefw.activation.watch.watcher import WatchEvent, WatchEventKind
     from livefw.api import ConnectedHost, connect
-    from livefw.providers.base import Claim, ImagePackage, Measured, Phase, Reply, Trust, Witness
+    from livefw.providers.base import Claim, Course, ImagePackage, Measured, Phase, Reply, Trust, Witness
     from livefw.providers.component import (
+        AttestedValue,
         Component,
         Cost,
         Flag,
         LinkedWay,
+        Reading,
         Reason,
         Rendezvous,
         RestartScope,
@@ -66,6 +69,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Activation",
     "Attempt",
+    "AttestedValue",
     "Begun",
     "Chosen",
     "Claim",
@@ -73,7 +77,9 @@ __all__ = [
     "ComponentStatus",
     "ConnectedHost",
     "Cost",
+    "Course",
     "CpuRow",
+    "DeviceStop",
     "Event",
     "Finished",
     "Flag",
@@ -97,6 +103,7 @@ __all__ = [
     "Problem",
     "Progressed",
     "Reached",
+    "Reading",
     "Reason",
     "Rendezvous",
     "Reply",

@@ -31,6 +31,7 @@ _MODULES = {
     "livefw.activation.history.writer": ("RowStatus",),
     "livefw.activation.host": ("OnFailure",),
     "livefw.activation.inventory.unmatched_patterns": ("UnmatchedPattern",),
+    "livefw.activation.measure.device": ("DeviceStop",),
     "livefw.activation.measure.meter": (
         "CpuRow",
         "Measurement",
@@ -62,6 +63,7 @@ _MODULES = {
     ),
     "livefw.providers.base": (
         "Claim",
+        "Course",
         "ImagePackage",
         "Measured",
         "Phase",
@@ -70,6 +72,8 @@ _MODULES = {
         "Witness",
     ),
     "livefw.providers.component": (
+        "AttestedValue",
+        "Reading",
         "Component",
         "Cost",
         "Flag",
