@@ -636,14 +636,14 @@ static ssize_t _name##_store(struct kobject *kobj, struct kobj_attribute *attr,	
 	int err = kstrtobool(buf, &value);							\
 												\
 	if (!err)										\
-		WRITE_ONCE(to_lfa_image(kobj)->_field, value);					\
+		WRITE_ONCE(_field, value);							\
 	return err ? err : count;								\
 }
 
 LFA_SHOW(force_cpu_rendezvous, "%d", READ_ONCE(to_lfa_image(kobj)->force_cpu_rendezvous))
-LFA_STORE_BOOL(force_cpu_rendezvous, force_cpu_rendezvous)
+LFA_STORE_BOOL(force_cpu_rendezvous, to_lfa_image(kobj)->force_cpu_rendezvous)
 LFA_SHOW(auto_activate, "%d", READ_ONCE(to_lfa_image(kobj)->auto_activate))
-LFA_STORE_BOOL(auto_activate, auto_activate)
+LFA_STORE_BOOL(auto_activate, to_lfa_image(kobj)->auto_activate)
 
 static ssize_t lfa_emit_version(char *buf, u64 version)
 {
