@@ -117,6 +117,10 @@ packages() {
     # Every Debian package is taken to need it, and dpkg-buildpackage refuses without.
     dpkg -s build-essential >/dev/null 2>&1 || silently build-essential
     need dh_dkms "dkms dh-dkms" "the tests of the package of the driver"
+    need flex flex "the kernel that make soak builds"
+    need bison bison "the kernel that make soak builds"
+    need bc bc "the kernel that make soak builds"
+    need sparse sparse "the check of the driver by sparse in make soak"
     need rpmbuild rpm "the tests of the RPM packages"
     need rpmlint rpmlint "the tests of the RPM packages"
     need makepkg "makepkg fakeroot libarchive-tools" "the tests of Arch's packages"

@@ -18,6 +18,7 @@ from tests.qemu.scripts import CACHE, LIVEFW, printed_by
 
 CHECKOUT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).with_name("module.sh")
+ROOT = CACHE / "driver/root"
 KERNELS = {"default": 0, "newest": -1}
 """Which of those in the cache; tests/packaging/test_dkms.py builds for all of them."""
 CROSS = (
@@ -56,25 +57,35 @@ def module(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Module]:
 
 
 def _built(name: str, folder: Path) -> Module:
-    root = CACHE / "driver/root"
-    kernels = sorted(root.glob("boot/vmlinuz-*"), key=_release)
+    kernels = sorted(ROOT.glob("boot/vmlinuz-*"), key=_release)
     if not kernels:
         missing = CACHE / "driver/unavailable"
         if missing.exists():
             pytest.xfail(missing.read_text(encoding="utf-8").strip())
         pytest.skip("no headers of an arm64 kernel in the test cache; make packages")
     kernel = kernels[KERNELS[name]]
-    return build(kernel, root / "usr/src" / kernel.name.replace("vmlinuz-", "linux-headers-"), folder)
+    return build(kernel, headers(kernel), folder)
 
 
-def build(kernel: Path, headers: Path, folder: Path) -> Module:
-    """Build it in a folder; a warning is an error."""
+def headers(kernel: Path) -> Path:
+    """What modules for one of Debian's kernels are built against."""
+    return ROOT / "usr/src" / kernel.name.replace("vmlinuz-", "linux-headers-")
+
+
+def compiled(against: Path, folder: Path, *more: str) -> str:
+    """Build it in a folder; the warnings, of which those of the compiler are errors."""
     for file in (CHECKOUT / "dkms").iterdir():
         if file.is_file():
             shutil.copy(file, folder)
-    words = ["make", "-s", "-C", str(headers), f"M={folder}", *CROSS, "W=1", "KCFLAGS=-Werror", "modules"]
+    words = ["make", "-s", "-C", str(against), f"M={folder}", *CROSS, "W=1", "KCFLAGS=-Werror", *more, "modules"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+def build(kernel: Path, against: Path, folder: Path) -> Module:
+    """Build it in a folder; a warning is an error."""
+    assert compiled(against, folder) == ""
     file, second = folder / "livefw_lfa.ko", folder / "livefw_second.ko"
     second.write_bytes(file.read_bytes().replace(b"livefw_lfa", b"livefw_2nd"))
     return Module(kernel, (file, second))
