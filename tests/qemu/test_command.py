@@ -143,6 +143,7 @@ def test_it_ends_with_the_guest_and_says_how(run: Run, tmp_path: Path, what: str
     [
         (("--busybox", "/bin/true"), "--busybox is for a real kernel, and --qemu is missing"),
         (("--initrd", "x"), "--initrd is for a real kernel"),
+        (("--disk", "x"), "--disk is for a real kernel"),
         (("--kernel-module", "x"), "--kernel-module is for a real kernel"),
         (("--guest-command", "x"), "--guest-command is for a real kernel"),
         (("--guest-python",), "--guest-python is for a real kernel"),

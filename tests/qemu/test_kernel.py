@@ -89,6 +89,19 @@ def test_what_a_guest_prints_last_is_not_lost(
     assert "".join(f"{number}\n" for number in range(1, 3001)) + "the-last-word" in printed
 
 
+def test_guest_reads_and_writes_its_disk(
+    debian: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    runtime, disk = tmp_path / "run", tmp_path / "disk,1"
+    monkeypatch.setenv("LIVEFW_RUNTIME_DIR", str(runtime))
+    disk.write_bytes(b"written outside\n".ljust(1 << 20, b"\0"))
+    command = "head -n 1 /dev/nvme0n1; printf 'written inside' | dd of=/dev/nvme0n1 bs=4096 conv=sync,fsync"
+    words = ["machine", "run", "--platform", "fvp", "--cpus", "1", "--qemu", debian.kernel, "--disk", str(disk)]
+    assert main([*words, "--busybox", debian.busybox, "--guest-command", command, "--append", "loglevel=1"]) == 0
+    assert b"written outside" in capfdbinary.readouterr().out
+    assert disk.read_bytes().startswith(b"written inside\0")
+
+
 @pytest.mark.parametrize("sent", [b"", b"last", b"x" * 70_000])
 def test_what_has_come_over_the_console_is_shown_before_the_end(sent: bytes) -> None:
     shown: list[bytes] = []

@@ -27,6 +27,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--qemu", metavar="KERNEL", help="boot this arm64 Image instead of the modelled driver")
     group.add_argument("--initrd", metavar="FILE", help="its initramfs, or")
     group.add_argument("--busybox", metavar="FILE", help="one made from a static arm64 busybox, with a shell")
+    group.add_argument(
+        "--disk", metavar="FILE", help="a raw image of its disk, which it writes to; --append root=/dev/nvme0n1"
+    )
     group.add_argument("--kernel-module", metavar="FILE", action="append", default=[], help="a module to load there")
     group.add_argument(
         "--guest-python",
@@ -41,7 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--el1", action="store_true", help="start the kernel at EL1 instead of EL2")
 
 
-_ONLY = ("initrd", "busybox", "kernel_module", "guest_python", "guest_command", "append", "memory", "el1")
+_ONLY = ("initrd", "busybox", "disk", "kernel_module", "guest_python", "guest_command", "append", "memory", "el1")
 """Options that have no meaning without a real kernel."""
 _SILENT_S = 10.0
 """A kernel has printed something by then; Debian's takes 2 seconds on a machine that is not busy."""
@@ -88,6 +91,7 @@ def run(session: CommandSession, arguments: argparse.Namespace, config: MachineC
         qemu = QemuConfig(
             kernel=kernel,
             initrd=initrd,
+            disk=arguments.disk,
             arguments=f"{_CONSOLE} panic=-1 {arguments.append}".strip(),
             cpus=min(config.cpus, CPUS),
             memory_mb=MEMORY_MB if arguments.memory is None else arguments.memory,

@@ -44,13 +44,15 @@ class QemuConfig:
     """Whether the kernel starts at EL2; otherwise the machine has none, and it starts at EL1."""
     acpi: bool = False
     """Whether the kernel has ACPI tables, and LFA's device in them; otherwise it is in the device tree."""
+    disk: str | None = None
+    """A raw image, which the guest writes to: ``/dev/nvme0n1``."""
     gdb: str | None = None
     """Where QEMU's gdbstub listens, as in its option ``-gdb``."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.cpus <= CPUS:
             raise UsageError(f"cpus: {self.cpus} is not between 1 and {CPUS}, the number that the monitor supports")
-        for path in filter(None, (self.kernel, self.initrd)):
+        for path in filter(None, (self.kernel, self.initrd, self.disk)):
             if not os.path.isfile(path):
                 raise UsageError(f"{path} is not a file")
         # An initramfs is there twice while the kernel unpacks it.
@@ -200,6 +202,10 @@ class Qemu:
         for path, address in images:
             command += ["-device", f"loader,file={path.replace(',', ',,')},addr={address:#x},force-raw=on"]
         command += self._serial("console", "agent")
+        if config.disk:
+            command += ["-drive", f"if=none,id=disk,format=raw,file={config.disk.replace(',', ',,')}"]
+            # Debian's kernels for clouds have the driver built in, so that they need no initramfs.
+            command += ["-device", "nvme,drive=disk,serial=livefw"]
         if config.gdb:
             command += ["-gdb", config.gdb]
         return command
