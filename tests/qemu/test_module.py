@@ -4,6 +4,7 @@
 What its files say: dkms/Documentation/ABI/testing/sysfs-firmware-lfa.
 """
 
+import io
 import os
 import pty
 import re
@@ -14,7 +15,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from tests.machine.test_staged_package import KEYS, package
 from tests.qemu.scripts import CACHE, LIVEFW, printed_by
+
+from livefw.firmware.image import measure, trust
+from livefw.firmware.image.build import ImageSigner
+from livefw.firmware.image.chain import CCA, Counter
+from livefw.firmware.image.disk import Folder
+from livefw.firmware.image.store import Store
 
 CHECKOUT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).with_name("module.sh")
@@ -160,8 +168,8 @@ def livefw(*words):
     print("exit", main(list(words)), words[0])
 
 
-def activate(guid):
-    livefw("activate", guid, "--yes", "--measure=off")
+def activate(guid, *words):
+    livefw("activate", guid, "--yes", "--measure=off", *words)
 
 
 def read(path):
@@ -183,6 +191,23 @@ def load(parameters=""):
     assert os.system("rmmod livefw_lfa && insmod /modules/000-livefw_lfa.ko " + parameters) == 0
 """
 
+# The RMM boots from a store, which only signed packages get into.
+STORE = """
+def try_package(name, *words):
+    host("stage", FILES + name)
+    activate(R, *words)
+
+
+try_package("bad.fip")
+try_package("old.fip")
+try_package("old.fip", "--ignore", "downgrade")
+try_package("new.fip")
+read(R + "/last_error")
+host("eventlog", "--output", FILES + "log")
+"""
+REFUSED_FOR_ITS_SIGNATURE = ["TF-RMM: failed", "the firmware's code: AUTH_ERROR", "exit 1 activate"]
+LAST_ERROR = "6c0762a6-12f2-4b56-92cb-ba8f633606d9/last_error ACTIVATE LFA_SUCCESS 0"
+
 VERA = """
 load("activate_ms=200")
 write(C + "/force_cpu_rendezvous", "0")
@@ -201,6 +226,9 @@ host("fault", "--clear")
 activate(C)
 read("version")
 read("count")
+# The firmware still holds what was activated last, and this driver does not know it.
+load()
+write(C + "/cancel", "1")
 """
 ON_VERA = [
     "exit 0 list",
@@ -220,6 +248,13 @@ ON_VERA = [
     "exit 0 activate",
     "version 1.0",
     "count 4",
+    *REFUSED_FOR_ITS_SIGNATURE,
+    "TF-RMM: refused",
+    "exit 4 activate",
+    *REFUSED_FOR_ITS_SIGNATURE,
+    "TF-RMM: activated, 1.0 -> 1.1",
+    "exit 0 activate",
+    LAST_ERROR,
 ]
 
 # How doctor ends is not compared: on a slow machine one of its other blocks may be late.
@@ -231,8 +266,6 @@ try:
     write(B + "/activate", "1")
 except OSError as error:
     print("exit", error.strerror)
-activate(R)
-read(R + "/last_error")
 load()
 livefw("list")
 """
@@ -242,10 +275,11 @@ ON_FVP = [
     "TF-A BL31 runtime: refused",
     "exit 4 activate",
     "exit Operation not supported",
-    "TF-RMM: unknown",  # TF-A says the same before and after
-    "exit 6 activate",
-    "6c0762a6-12f2-4b56-92cb-ba8f633606d9/last_error ACTIVATE LFA_SUCCESS 0",
     "exit 0 list",
+    *REFUSED_FOR_ITS_SIGNATURE * 3,  # TF-A reports no version, so that nothing is known to go back
+    "TF-RMM: unknown",
+    "exit 6 activate",
+    LAST_ERROR,
 ]
 
 _TOLD = (
@@ -277,7 +311,25 @@ def test_livefw_with_the_driver_in_the_guest(
     expected: list[str],
     tmp_path: Path,
 ) -> None:
-    script = f"cat > /steps <<'EOF'\n{INSIDE}{steps}EOF\n{START}"
-    lines = run(module(kernel), platform, script, tmp_path, cpus=2, more=["--guest-python", python])
+    store = _packages(tmp_path)
+    script = f"cat > /steps <<'EOF'\n{INSIDE}FILES = '{tmp_path}/'\n{steps}{STORE}EOF\n{START}"
+    more = ["--guest-python", python, "--store", str(store)]
+    lines = run(module(kernel), platform, script, tmp_path, cpus=2, more=more)
     assert told(lines) == expected, "\n".join(lines)
     assert not any("Traceback" in line or "unexpected" in line for line in lines)
+    # The image that booted, and the only one that got as far as being measured.
+    _, events = measure.decode((tmp_path / "log").read_bytes())
+    assert [event.text for event in events] == ["rmm-fw 1.0", "rmm-fw 1.1"]
+    assert Store(Folder(str(store))).non_volatile().counters[Counter.CCA] == 6
+
+
+def _packages(folder: Path) -> Path:
+    """A store whose RMM is 1.0, and beside it a package that is newer, one that is older, and one with a wrong byte."""
+    factory, store = package(folder / "factory.fip", "1.0", 5), folder / "flash"
+    store.mkdir()
+    Store.create(Folder(str(store)), io.BytesIO(factory))
+    (store / trust.NAME).write_text(trust.dumps(ImageSigner(CCA, KEYS).anchor()))
+    package(folder / "old.fip", "0.9", 4)
+    new = package(folder / "new.fip", "1.1", 6)
+    (folder / "bad.fip").write_bytes(new.replace(b"RMMRMM", b"RMMrmm", 1))
+    return store
