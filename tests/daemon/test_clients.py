@@ -170,6 +170,7 @@ RIGHT = {
     "Policy": Words((), (), "livefw.toml"),
     "Report": Words(("0", "", ""), ("[]", "''", "''"), "history"),
     "History": Words(("", ""), ("''", "''"), "in the history"),
+    "HistoryBefore": Words(("", "", "9"), ("''", "''", "9"), "in the history"),
     "Verify": Words((), (), "livefw/1"),
     "Watch": Words(("true",), ("true",), ""),
     "SetLogLevel": Words(("info",), ("'info'",), ""),

@@ -32,7 +32,7 @@ from livefw.dbus.peer import Peer
 from livefw.dbus.server import Server
 from livefw.dbus.turns import Turns
 from livefw.dbus.wire import Message
-from livefw.errors import Interrupted
+from livefw.errors import ExitCode, Interrupted
 from livefw.providers.fake import START
 
 from .conftest import FWUPD, OWN, Daemon, Serve
@@ -335,6 +335,19 @@ def test_of_a_long_history_the_last_rows_are_told(planted: Path, serve: Serve, l
     assert document["before"] == document["history"][-1]["intent"]["sequence"]
     assert len(daemon.call("GetHistory", interface=FWUPD)[0]) == HISTORY_LIMIT
     assert "older ones: livefw history --before" in daemon.call("History", "ss", "", "")[1]
+
+
+def test_page_by_page_a_long_history_is_told_whole(planted: Path, serve: Serve, long: Path) -> None:
+    daemon = serve(planted, "--state", str(long))
+    document = _history(daemon)
+    pages = [document["history"]]
+    while document["before"] is not None:
+        document = json.loads(daemon.call("HistoryBefore", "ssx", "", "", document["before"])[0])
+        pages.append(document["history"])
+    assert [len(page) for page in pages] == [ROWS[0], 50]
+    rows = [row["intent"]["sequence"] for page in pages for row in page]
+    assert rows == sorted(set(rows), reverse=True)
+    assert daemon.call("HistoryBefore", "ssx", "", "", rows[-1])[2] == ExitCode.NOTHING_TO_DO
 
 
 def test_a_report_of_a_long_history_has_what_fits(planted: Path, serve: Serve, long: Path) -> None:

@@ -43,6 +43,7 @@ CALLS: list[tuple[tuple[str, str], str, str, tuple[Any, ...]]] = [
     (OURS, "Plan", "asas", ([], [])),
     (OURS, "Plan", "s", ("",)),
     (OURS, "History", "ss", ("x", "1d")),
+    (OURS, "HistoryBefore", "ssx", ("", "", -(2**63))),
     (OURS, "Verify", "", ()),
     (OURS, "Policy", "", ()),
     (OURS, "Cancel", "sa{sv}", ("none", {"reason": Variant("u", 0)})),

@@ -11,9 +11,9 @@ const PAGE = 50;
 const SINCE = [["", "Everything"], ["1d", "Last day"], ["7d", "Last week"], ["30d", "Last 30 days"], ["365d", "Last year"]];
 
 export function history(root, machine) {
-    const view = { words: "", outcome: "", since: "", page: 0, rows: [] };
+    const view = { words: "", outcome: "", since: "", page: 0, rows: [], more: null };
     const list = h("div");
-    const record = h("div", {}, button(_("Verify the record"), "secondary", verify, { id: "history-verify" }));
+    const record = h("div", { class: "livefw-record" }, button(_("Verify the record"), "secondary", verify, { id: "history-verify" }));
     const change = values => {
         Object.assign(view, { page: 0 }, values);
         draw();
@@ -30,14 +30,32 @@ export function history(root, machine) {
                 field("history-outcome", _("Outcome"), select("history-outcome", [["", _("All")], ...outcomeNames()], "",
                     outcome => change({ outcome }))),
                 field("history-since", _("Since"), select("history-since", SINCE.map(([value, name]) => [value, _(name)]), "",
-                    since => { view.since = since; update(); }))),
+                    since => { Object.assign(view, { since, page: 0, rows: [], more: null }); update(); }))),
             list));
 
+    async function ask(member, signature, args) {
+        const { since } = view;
+        const { document } = await machine.ask(member, signature, ["", since, ...args]).catch(error => ({ document: { error } }));
+        // Lost meanwhile, or about a time that is no longer asked for.
+        return (document.error && machine.link !== "open") || since !== view.since ? null : document;
+    }
+
     async function update() {
-        const { document } = await machine.ask("History", "ss", ["", view.since]).catch(error => ({ document: { error } }));
-        if (document.error && machine.link !== "open")
+        const document = await ask("History", "ss", []);
+        if (document === null)
             return;
-        Object.assign(view, { rows: document.history ?? [], error: document.error, more: document.before });
+        const newest = document.history ?? [];
+        const older = following(newest, view.rows);
+        Object.assign(view, { rows: [...newest, ...older], error: document.error, more: older.length > 0 ? view.more : document.before });
+        draw();
+    }
+
+    async function showOlder() {
+        const document = await ask("HistoryBefore", "ssx", [view.more]);
+        if (document === null)
+            return;
+        const found = document.history ?? [];
+        Object.assign(view, { rows: [...view.rows, ...found], error: document.error, more: document.error ? view.more : document.before });
         draw();
     }
 
@@ -47,11 +65,11 @@ export function history(root, machine) {
         view.page = Math.min(view.page, count - 1);
         refill(list,
             view.error && alert("danger", _("The history cannot be read"), foreign(view.error.message)),
-            h("p", { role: "status", class: "livefw-count" }, say(_("$0 of $1 entries"), shown.length, view.rows.length)),
+            h("p", { role: "status", class: "livefw-count" },
+                say(view.more ? _("$0 of the newest $1 entries") : _("$0 of $1 entries"), shown.length, view.rows.length)),
             pastTable(shown.slice(view.page * PAGE, (view.page + 1) * PAGE)),
             pages(_("Pages of the history"), view.page, count, page => change({ page })),
-            view.more && h("p", { class: "livefw-hint" },
-                say(_("There are older ones: livefw history --before $0"), view.more)));
+            view.more && button(_("Show older entries"), "secondary", showOlder, { id: "history-older" }));
     }
 
     async function verify() {
@@ -94,6 +112,14 @@ export const pastTable = rows => rows.length === 0
             ? link(`#/activation/${each.activation}`, h("code", {}, each.activation.slice(0, 8)))
             : foreign(each.outcome?.text ?? "-"),
     ]));
+
+/** Of rows that were shown before, those that come after a page of the newest; none if some between them are not known. */
+function following(newest, known) {
+    const first = row => (row.intent ?? row.outcome).sequence;
+    const shown = new Set(newest.map(first));
+    const others = known.filter(row => !shown.has(first(row)));
+    return others.length < known.length ? others : [];
+}
 
 const versions = ({ intent, outcome }) => [
     version(intent?.current_version),

@@ -146,9 +146,10 @@ def _history(hosts: Hosts, question: Question) -> bytes:
 
 
 def _page(limit: int, hosts: Hosts, question: Question) -> Answer:
-    component, since = question.words
+    component, since, *older = question.words
+    before = int(older[0]) if older else None
     with closing(queries.history(hosts.where.paths)) as journal:
-        wanted = queries.Filter.of(journal, component or None, since=since or None)
+        wanted = queries.Filter.of(journal, component or None, since=since or None, before=before)
         return history.answer(queries.page(journal, wanted, limit=limit))
 
 

@@ -81,6 +81,10 @@ class Livefw1(Face):
         """``livefw history``."""
         return self._ask(call, Question("history", (component, since)))
 
+    def history_before(self, call: IncomingCall, component: str, since: str, before: int) -> Any:
+        """``livefw history --before``."""
+        return self._ask(call, Question("history", (component, since, str(before))))
+
     def report(self, call: IncomingCall, words: Words, since: str, until: str) -> Any:
         """``livefw report``."""
         return self._ask(call, Question("report", (since, until, *words)))
