@@ -17,7 +17,7 @@ const POLL_MS = 2000;
 /** Ask about components by their keys; none of them is everything that is ready. */
 export function activate(machine, keys) {
     const names = keys.map(key => label(machine.find(key) ?? { key }));
-    const dialogue = new Dialogue(names.length > 0 ? say(_("Activate $0"), names.join(", ")) : _("Activate all that are ready"));
+    const dialogue = new Dialogue(machine, names.length > 0 ? say(_("Activate $0"), names.join(", ")) : _("Activate all that are ready"));
     new Activation(machine, keys, dialogue).ask();
 }
 
@@ -34,11 +34,11 @@ class Activation {
                 this.policy = (await this.machine.ask("Policy")).document;
             const plan = await this.machine.ask("Plan", "asas", [this.keys, [...this.ignored]]);
             if (plan.document.error)
-                dialogue.show([failure(plan.document.error)], [this.#close()]);
+                dialogue.show([failure(plan.document.error)], [], this.#close());
             else
                 this.#question(plan);
         } catch (error) {
-            dialogue.show([alert("danger", _("There is no plan"), foreign(error.message))], [this.#close()]);
+            dialogue.show([alert("danger", _("There is no plan"), foreign(error.message))], [], this.#close());
         }
     }
 
@@ -63,7 +63,7 @@ class Activation {
             field("activate-reason", _("Reason"), input("activate-reason",
                 { value: this.reason, maxlength: 1000, autocomplete: "off", oninput: event => { this.reason = event.target.value; } }),
             _("Kept in the history, such as the number of a ticket")),
-        ], [go, button(_("Close"), "link", () => this.dialogue.close())]);
+        ], [go], button(_("Close"), "link", () => this.dialogue.close()));
     }
 
     #problem(problem) {
@@ -89,7 +89,7 @@ class Activation {
     async #run() {
         const progress = new Progress(this.machine);
         const known = new Set(this.machine.past.map(row => row.activation));
-        this.dialogue.show([progress.node], [button(_("Close"), "secondary", () => this.dialogue.close())]);
+        this.dialogue.show([progress.node], [], button(_("Close"), "secondary", () => this.dialogue.close()));
         const keys = this.shown.map(([key]) => key);
         const options = { to: { t: "as", v: this.shown.map(([, pending]) => pending) } };
         if (this.reason)
@@ -98,7 +98,7 @@ class Activation {
             options.ignore = { t: "as", v: [...this.ignored] };
         try {
             const answer = await this.machine.act("Activate", "asa{sv}", [keys, options]);
-            this.dialogue.show([ended(answer)], [this.#close()]);
+            this.dialogue.show([ended(answer)], [], this.#close());
         } catch (error) {
             progress.lost(error.message);
             await this.#settle(keys, known);
@@ -132,7 +132,7 @@ class Activation {
             mine.length > 0
                 ? mine.map(row => result({ ...row.outcome, name: row.name, record: { activation: row.activation } }))
                 : h("p", {}, _("The history has nothing new of it, and nothing runs now. Check the history again before another attempt.")),
-        ], [this.#close()]);
+        ], [], this.#close());
     }
 
     #close() {

@@ -28,7 +28,9 @@ class Page {
         this.machine = new Machine();
         this.tabs = h("nav", { class: "livefw-tabs", "aria-label": _("Views") });
         this.status = h("div", { "aria-live": "polite" });
-        this.main = h("main", { class: "livefw-main", tabindex: -1 });
+        // All of it can be read and none of it used while the daemon does not answer.
+        this.content = h("fieldset", { class: "livefw-content" });
+        this.main = h("main", { class: "livefw-main", tabindex: -1 }, this.content);
         root.append(this.tabs, this.status, this.main);
         this.machine.subscribe(() => this.#changed());
         window.addEventListener("hashchange", () => this.#show());
@@ -48,8 +50,8 @@ class Page {
         };
         refill(this.tabs, TABS.map(([path, text]) => h("a", { href: `#/${path}`, class: "livefw-tab", id: `tab-${path}`,
             "aria-current": (UNDER[name] ?? name) === path && "page" }, _(text))));
-        this.main.replaceChildren();
-        this.view = view(this.main, machine, actions, argument);
+        this.content.replaceChildren();
+        this.view = view(this.content, machine, actions, argument);
         if (machine.link === "open")
             this.view.update();
         window.scrollTo(0, 0);
@@ -57,7 +59,7 @@ class Page {
 
     #changed() {
         refill(this.status, status(this.machine));
-        this.main.classList.toggle("livefw-stale", this.machine.link === "lost");
+        this.content.disabled = this.machine.link === "lost";
         if (this.machine.link === "open")
             this.view?.update();
     }

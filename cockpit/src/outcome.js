@@ -3,7 +3,7 @@
 
 import { foreign, h } from "./dom.js";
 import { errorLabel, outcomeLabel } from "./label.js";
-import { facts, folded, printed } from "./parts.js";
+import { facts, folded, link, printed } from "./parts.js";
 import { _, duration, say, version } from "./text.js";
 import words from "./words.json";
 
@@ -21,7 +21,7 @@ export function ended({ document, text }) {
 /** Of an error that is no outcome: the kind's exit code says what it is. */
 export const failure = error => h("section", { class: "livefw-result" },
     h("p", {}, errorLabel(error.exit_code)),
-    h("p", {}, foreign(error.message)),
+    h("p", { class: "livefw-sentence" }, foreign(error.message)),
     h("p", { class: "livefw-next" }, h("strong", {}, _("What to do next:")), " ",
         foreign(error.hint || words.exit_codes[error.exit_code] || "")));
 
@@ -32,7 +32,7 @@ export function result(each) {
     const cost = each.measurement ?? each.cost;
     return h("section", { class: "livefw-result" },
         h("p", { class: "livefw-need-head" }, outcomeLabel(each.outcome), each.name && h("strong", {}, foreign(each.name))),
-        h("p", {}, foreign(each.text)),
+        h("p", { class: "livefw-sentence" }, foreign(each.text)),
         facts([
             [_("It means"), outcome && _(outcome.means)],
             [_("The machine now"), outcome && _(outcome.machine)],
@@ -41,7 +41,7 @@ export function result(each) {
             [_("Firmware's code"), each.error?.firmware_code ?? each.claim?.firmware_code ?? each.firmware_code],
             [_("Code"), each.code],
             [_("Not recorded"), each.record?.trouble],
-            [_("Activation"), each.record?.activation],
+            [_("Evidence"), each.record?.activation && !each.record.trouble && link(`#/activation/${each.record.activation}`, each.record.activation)],
         ].map(([name, value]) => [name, value || null])),
         (each.problems ?? []).filter(problem => problem.weight !== "warning" && !problem.ignored).map(problem =>
             h("p", {}, foreign(problem.text), problem.hint && h("span", { class: "livefw-hint" }, foreign(problem.hint)))),

@@ -15,7 +15,7 @@ const cockpit = window.cockpit;
 const MOST_BYTES = 128 * 1024 * 1024;
 
 export function stage(machine, component) {
-    const dialogue = new Dialogue(say(_("Stage an image for $0"), label(component)));
+    const dialogue = new Dialogue(machine, say(_("Stage an image for $0"), label(component)));
     const close = text => button(text, "link", () => dialogue.close(), { id: "stage-close" });
     const file = h("input", { id: "stage-file", type: "file", onchange: () => { go.disabled = file.files.length === 0; } });
     const reason = input("stage-reason", { maxlength: 1000, autocomplete: "off" });
@@ -25,7 +25,7 @@ export function stage(machine, component) {
         dialogue.show([
             h("progress", { "aria-label": _("Progress") }),
             h("p", { role: "status" }, say(_("Handing over $0"), image.name)),
-        ], [close(_("Close"))]);
+        ], [], close(_("Close")));
         try {
             if (image.size > MOST_BYTES)
                 throw new Error(_("The image is larger than 128 MiB."));
@@ -33,10 +33,10 @@ export function stage(machine, component) {
             const options = { filename: { t: "s", v: image.name } };
             if (why)
                 options.reason = { t: "s", v: why };
-            dialogue.show([ended(await machine.act("StageIncoming", "ssa{sv}", [component.key, name, options]))], [close(_("Close"))]);
+            dialogue.show([ended(await machine.act("StageIncoming", "ssa{sv}", [component.key, name, options]))], [], close(_("Close")));
         } catch (error) {
             dialogue.show([alert("danger", _("The image is not staged as far as this page knows"), foreign(error.message),
-                h("p", {}, _("The component shows whether an image is pending.")))], [close(_("Close"))]);
+                h("p", {}, _("The component shows whether an image is pending.")))], [], close(_("Close")));
         }
     }
     dialogue.show([
@@ -44,7 +44,7 @@ export function stage(machine, component) {
         field("stage-reason", _("Reason"), reason, _("Kept in the history, such as the number of a ticket")),
         machine.incoming === "" && alert("warning", _("This daemon takes no image from a browser"),
             h("code", {}, `livefw stage ${component.key} FILE`)),
-    ], machine.incoming === "" ? [close(_("Close"))] : [go, close(_("Close"))]);
+    ], machine.incoming === "" ? [] : [go], close(_("Close")));
 }
 
 /** Write an image into the daemon's directory; its name there. */

@@ -36,7 +36,7 @@ function content(row, answer) {
     const cost = outcome.cost;
     return [
         h("div", { class: "livefw-heading" }, title(1, row.name || row.component, { dir: "auto" }), outcomeLabel(outcome.outcome ?? "unknown")),
-        h("p", {}, foreign(outcome.text ?? _("It has no outcome yet."))),
+        h("p", { class: "livefw-sentence" }, foreign(outcome.text ?? _("It has no outcome yet."))),
         card(_("Judgement"), facts([
             [_("It means"), means && _(means.means)],
             [_("The machine then"), means && _(means.machine)],

@@ -40,7 +40,7 @@ function content(item, plan, past, { activate, stage, cancel }) {
     const pending = ["ready", "held"].includes(state.code);
     return [
         h("div", { class: "livefw-heading" }, title(1, label(item), { dir: "auto" }), stateLabel(state.code)),
-        h("p", {}, foreign(state.sentence)),
+        h("p", { class: "livefw-sentence" }, foreign(state.sentence)),
         state.running && h("p", {}, running(state.running)),
         state.until && h("p", {}, say(_("Held until $0"), full(state.until))),
         h("div", { class: "livefw-actions" },
@@ -62,7 +62,7 @@ function content(item, plan, past, { activate, stage, cancel }) {
         pending && card(_("Checks"), checks(plan.document)),
         item.reasons.length > 0 && state.code !== "up-to-date" && card(_("Why it cannot be activated now"), reasons(item.reasons)),
         card(_("Images"), images(item.images)),
-        card(_("History"), pastTable(past.history ?? [])),
+        card(_("History"), pastTable(past.history ?? []), past.before && h("p", {}, link("#/history", _("Show older entries")))),
         card(null,
             folded("facts-mechanism", _("How the mechanism works"), facts(Object.entries(item.mechanism).map(([name, value]) => [name, h("bdi", {}, marked(String(value)))]))),
             folded("facts-details", _("What the mechanism reports"),

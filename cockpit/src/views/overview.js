@@ -99,7 +99,7 @@ function need({ component, last, rank }, activate) {
             link(to(component), foreign(label(component))),
             component.pending && h("span", {}, foreign(version(component.current_version)), " → ",
                 foreign(version(component.pending_version)))),
-        h("p", {}, foreign((rank === 2 || rank === 3) ? last.outcome.text : state.sentence)),
+        h("p", { class: "livefw-sentence" }, foreign((rank === 2 || rank === 3) ? last.outcome.text : state.sentence)),
         state.until && h("p", {}, say(_("Held until $0"), full(state.until))),
         state.running && h("p", {}, running(state.running)),
         component.pending_since && h("p", { class: "livefw-hint" }, _("Pending since:"), " ", since(component.pending_since)),
