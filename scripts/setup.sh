@@ -157,7 +157,8 @@ python_peers() {
     environments
 }
 debians() {
-    clean_debian "$cache/chroot"
+    clean_debian "$cache/chroot" bookworm
+    for release in bookworm trixie; do debian_for_cockpit "$cache/debian/$release" "$release"; done
     say "making a virtual machine for tests in $cache/machine, if its recipe is new"
     PIP="$venv/bin/pip" sh scripts/virtual-machine.sh "$cache/machine" >/dev/null ||
         say "without it the tests of the service under a real systemd are skipped"
@@ -236,18 +237,31 @@ ssh_server() {
     rm -rf "$1.new"
 }
 
-# A Debian with python3 and systemd and nothing else, for the test that installs the package.
+# clean_debian DIRECTORY RELEASE [THEN]: a Debian with python3 and systemd and nothing else, for tests that install packages.
+# THEN is done in it before anybody sees it.
 clean_debian() {
     [ -x "$1/usr/bin/python3" ] && return
     { can_install && command -v debootstrap >/dev/null; } || return 0
-    say "making a clean Debian for tests in $1 (once)"
+    say "making a clean Debian $2 for tests in $1 (once)"
     mkdir -p "${1%/*}" && rm -rf "$1.new"
-    if debootstrap --variant=minbase --include=python3,systemd bookworm "$1.new" >/dev/null 2>&1; then
+    if debootstrap --variant=minbase --include=python3,systemd "$2" "$1.new" >/dev/null 2>&1 && "${3-:}" "$1.new"; then
         mv "$1.new" "$1"
     else
         rm -rf "$1.new"
-        say "without it the test that installs the package into a clean Debian is skipped"
+        say "without it the tests that install packages into a clean Debian $2 are skipped"
     fi
+}
+
+# One in which Cockpit can be installed without the network, with whatever our packages depend on or recommend. Whether its
+# disk loses anything matters to nobody.
+debian_for_cockpit() { clean_debian "$1" "$2" with_cockpit_fetched; }
+with_cockpit_fetched() {
+    [ ! -d /etc/apt/apt.conf.d ] || cp -r /etc/apt/apt.conf.d "$1/etc/apt/"
+    echo force-unsafe-io >"$1/etc/dpkg/dpkg.cfg.d/tests"
+    for command in "update" "install --yes --download-only cockpit-ws cockpit-system python3-cryptography"; do
+        # shellcheck disable=SC2086  # words
+        DEBIAN_FRONTEND=noninteractive chroot "$1" apt-get -qq -o Acquire::Retries=1 $command >/dev/null || return
+    done
 }
 
 # libvirt's test driver is the server that the Redfish client is held against; its binding is compiled, and has to be of

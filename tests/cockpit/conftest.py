@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The page for Cockpit in a browser: a daemon on a modelled machine, a fresh cockpit-ws, and Chromium."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +24,7 @@ from ..daemon.conftest import folder as folder
 from ..daemon.conftest import mounted as mounted
 from ..daemon.conftest import planted as planted
 from ..daemon.conftest import serve as serve
+from ..debian_root import CACHE, INSTALL, DebianRoot
 from .browser import Visit, chromium
 
 Hold = Callable[..., Cockpit]
@@ -59,15 +61,43 @@ def browser() -> Iterator[Browser]:
         yield made
 
 
+NEWER = "trixie"
+"""The release of Debian whose Cockpit is the newer one."""
+both = pytest.mark.parametrize("release", ["", NEWER], indirect=True, ids=["here", NEWER])
+"""For what is tried with the newer Cockpit too; LIVEFW_COCKPIT=trixie tries everything with it, and only that."""
+
+
 @pytest.fixture
-def hold(built: Path, folder: Path) -> Iterator[Hold]:
+def release(request: pytest.FixtureRequest) -> str:
+    """The release of Debian whose Cockpit it is; empty for this machine's."""
+    return str(getattr(request, "param", "")) or os.environ.get("LIVEFW_COCKPIT", "")
+
+
+@pytest.fixture
+def around(release: str, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Sequence[str]:
+    """What runs a command with that Cockpit, which is installed once in a run of the tests."""
+    if not release:
+        return ()
+
+    def install(layer: Path) -> None:
+        packages = ("cockpit-ws", "cockpit-system")
+        DebianRoot.of(release, layer / "installed").run(*INSTALL, "--no-install-recommends", *packages)
+
+    made = once(tmp_path_factory, f"cockpit-{release}", install) / "installed"
+    return DebianRoot((CACHE / release,), made).above(folder / "debian").around
+
+
+@pytest.fixture
+def hold(built: Path, folder: Path, around: Sequence[str]) -> Iterator[Hold]:
     """Hold up cockpit-ws with the page of a daemon."""
     with ExitStack() as stack:
 
         def start(daemon: Daemon, *, bridge: Sequence[str] = ("cockpit-bridge",)) -> Cockpit:
             page = shutil.copytree(built, folder / "page")  # which every user can read
             try:
-                return stack.enter_context(site.cockpit(str(page), daemon.path, f"{folder}/cockpit", bridge=bridge))
+                return stack.enter_context(
+                    site.cockpit(str(page), daemon.path, f"{folder}/cockpit", bridge=bridge, within=around)
+                )
             except NotInstalled as error:
                 pytest.skip(f"{error}; on Debian: {error.hint}")
 

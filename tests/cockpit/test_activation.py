@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """An activation from the page, in each way in which it can end or be interrupted."""
 
+import json
 import os
 import signal
 import subprocess
@@ -8,6 +9,8 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import FilePayload, Locator, Page, expect
@@ -17,13 +20,15 @@ from livefw.machine.faults import FaultRequest
 from livefw.machine.fuse.mount import unmount
 from livefw.machine.machine import Machine
 
-from ..daemon.conftest import Serve
-from .conftest import Enter, Held, Hold
+from ..daemon.conftest import Daemon, Serve
+from .conftest import Enter, Held, Hold, both
 
 pytestmark = pytest.mark.fuse
 Mounted = Callable[[MachineConfig], tuple[Machine, Path]]
 RMM = "lfa:6c0762a6-12f2-4b56-92cb-ba8f633606d9"
 COMPONENT = f"/component/{RMM}"
+PMFW = "redfish:model/pmfw-a"
+ON_BMC = f"/component/{quote(PMFW, safe='')}"
 
 
 def begin(page: Page, *, reason: str = "") -> Locator:
@@ -42,6 +47,7 @@ def row(page: Page) -> Locator:
     return page.get_by_role("table", name="Components").get_by_role("row").filter(has_text="TF-RMM")
 
 
+@both
 def test_it_is_activated_and_the_history_has_who_and_why(held: Held, enter: Enter) -> None:
     page = enter(held.cockpit).open()
     expect(row(page)).to_contain_text("Ready")
@@ -76,6 +82,10 @@ def test_a_failure_is_shown_with_the_firmwares_code(
     expect(dialogue.get_by_text(word, exact=True)).to_be_visible()
     expect(dialogue).to_contain_text(shown)
     expect(dialogue).to_contain_text("What to do next")
+    dialogue.get_by_role("link").click()  # to what proves it
+    expect(dialogue).to_have_count(0)
+    expect(page.get_by_role("heading", name="Evidence")).to_be_visible()
+    expect(page.get_by_role("main")).to_contain_text(shown)
 
 
 def test_keyboard_is_enough(held: Held, enter: Enter) -> None:
@@ -113,6 +123,7 @@ def slow(held: Held) -> None:
     held.machine.inject(FaultRequest(name="slow", ms=1500))
 
 
+@both
 def test_a_reload_in_the_middle_changes_nothing(held: Held, enter: Enter) -> None:
     slow(held)
     page = enter(held.cockpit).open()
@@ -136,6 +147,7 @@ def test_another_browser_sees_it_live(held: Held, enter: Enter) -> None:
     expect(row(second)).to_contain_text("Up to date")
 
 
+@both
 def test_a_daemon_that_dies_and_comes_back_has_the_truth(held: Held, enter: Enter, serve: Serve) -> None:
     slow(held)
     page = enter(held.cockpit).open()
@@ -145,6 +157,38 @@ def test_a_daemon_that_dies_and_comes_back_has_the_truth(held: Held, enter: Ente
     serve(held.root)
     expect(dialogue.get_by_text("Activated", exact=True)).to_be_visible()
     dialogue.get_by_role("button", name="Close").click()
+    expect(row(page)).to_contain_text("Up to date")
+
+
+@both
+def test_of_a_daemon_that_is_gone_nothing_can_be_asked(held: Held, enter: Enter, serve: Serve) -> None:
+    """Cockpit 287 does not tell when such a connection ends; the page finds out by itself."""
+    visit = enter(held.cockpit)
+    page, other = visit.open(), visit.open(COMPONENT)
+    other.get_by_role("button", name="Activate").click()
+    dialogue = other.get_by_role("dialog")
+    go = dialogue.get_by_role("button", name="Activate", exact=True)
+    expect(go).to_be_enabled()
+    expect(row(page)).to_contain_text("Ready")
+    held.daemon.end(signal.SIGKILL)
+    gone = page.get_by_text("livefw's daemon does not answer")
+    expect(gone).to_be_visible()
+    expect(page.get_by_text("What is shown may be out of date")).to_be_visible()
+    expect(row(page)).to_contain_text("Ready")  # it can still be read
+    buttons = page.get_by_role("main").get_by_role("button")
+    assert buttons.count() > 0
+    for each in buttons.all():
+        expect(each).to_be_disabled()
+    expect(dialogue.get_by_text("livefw's daemon does not answer")).to_be_visible()
+    expect(go).to_be_disabled()
+    expect(dialogue.get_by_role("button", name="Close")).to_be_enabled()
+    serve(held.root)
+    expect(gone).to_have_count(0)
+    for each in buttons.all():
+        expect(each).to_be_enabled()
+    expect(go).to_be_enabled()
+    go.click()
+    expect(dialogue.get_by_text("Activated", exact=True)).to_be_visible()
     expect(row(page)).to_contain_text("Up to date")
 
 
@@ -213,8 +257,8 @@ def test_a_machine_that_hangs_and_is_lost_is_unknown(
     expect(page.get_by_role("table", name="History").get_by_role("row").nth(1)).to_contain_text("Unknown")
 
 
-def test_an_image_goes_through_the_page_to_the_bmc_and_runs(bmc: Path, serve: Serve, hold: Hold, enter: Enter) -> None:
-    page = enter(hold(serve(bmc))).open("/component/redfish%3Amodel%2Fpmfw-a")
+def stage(page: Page) -> Locator:
+    """Hand an image for the BMC over; the closed dialogue."""
     page.get_by_role("button", name="Stage an image").click()
     dialogue = page.get_by_role("dialog")
     image: FilePayload = {"name": "pmfw.bin", "mimeType": "application/octet-stream", "buffer": b"version=1.9.0"}
@@ -224,8 +268,44 @@ def test_an_image_goes_through_the_page_to_the_bmc_and_runs(bmc: Path, serve: Se
     expect(dialogue.get_by_text("Staged", exact=True)).to_be_visible()
     dialogue.get_by_role("button", name="Close").click()
     expect(page.get_by_text("Ready", exact=True).first).to_be_visible()
+    return dialogue
+
+
+@both
+def test_an_image_goes_through_the_page_to_the_bmc_and_runs(bmc: Path, serve: Serve, hold: Hold, enter: Enter) -> None:
+    page = enter(hold(serve(bmc))).open(ON_BMC)
+    dialogue = stage(page)
     page.get_by_role("button", name="Activate", exact=True).click()
     dialogue.get_by_role("button", name="Activate", exact=True).click()
     expect(dialogue.get_by_text("Activated", exact=True)).to_be_visible()
     dialogue.get_by_role("button", name="Close").click()
     expect(page.get_by_role("table", name="History")).to_contain_text("from the page")
+
+
+def test_what_is_staged_is_cancelled_from_the_page(bmc: Path, serve: Serve, hold: Hold, enter: Enter) -> None:
+    daemon = serve(bmc)
+    page = enter(hold(daemon)).open(ON_BMC)
+    dialogue = stage(page)
+    cancel = page.get_by_role("button", name="Cancel what is pending or unfinished")
+    cancel.click()
+    dialogue.get_by_role("button", name="Keep it").click()
+    expect(dialogue).to_have_count(0)
+    expect(cancel).to_be_focused()
+    assert newest(daemon)["outcome"]["outcome"] == "staged"
+    cancel.click()
+    dialogue.get_by_label("Reason").fill("a mistake")
+    dialogue.get_by_role("button", name="Cancel it").click()
+    expect(dialogue.get_by_text("Cancelled", exact=True)).to_be_visible()
+    dialogue.get_by_role("button", name="Close").click()
+    expect(page.get_by_text("Up to date", exact=True).first).to_be_visible()
+    expect(cancel).to_have_count(0)
+    last = newest(daemon)
+    assert (last["outcome"]["outcome"], last["reason"], last["actor"]["user"]) == ("cancelled", "a mistake", "root")
+    (shown,) = json.loads(daemon.call("Show", "as", [PMFW])[0])["components"]
+    assert not shown["pending"]
+
+
+def newest(daemon: Daemon) -> dict[str, Any]:
+    """What the history has last."""
+    found: dict[str, Any] = json.loads(daemon.call("History", "ss", "", "")[0])["history"][0]
+    return found

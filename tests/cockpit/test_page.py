@@ -12,7 +12,7 @@ from livefw.providers.lfa.fake import FakeLfa
 
 from ..daemon.conftest import Serve
 from .browser import Visit, violations
-from .conftest import Enter, Held, Hold
+from .conftest import Enter, Held, Hold, both
 from .test_activation import COMPONENT, Mounted, begin, row
 
 MARKUP = "<img src=x onerror=alert(1)><b>bold</b>"
@@ -72,6 +72,7 @@ AS_NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "coc
 
 
 @pytest.mark.fuse
+@both
 def test_a_user_without_rights_sees_all_and_cannot_act(
     mounted: Mounted, serve: Serve, hold: Hold, enter: Enter
 ) -> None:
@@ -114,6 +115,7 @@ def test_every_view_is_accessible(held: Held, enter: Enter, style: str, width: i
 
 
 @pytest.mark.fuse
+@both
 def test_it_speaks_the_language_of_cockpit(held: Held, enter: Enter) -> None:
     page = enter(held.cockpit, language="de").open()
     expect(page.get_by_role("link", name="Verlauf")).to_be_visible()
@@ -121,6 +123,7 @@ def test_it_speaks_the_language_of_cockpit(held: Held, enter: Enter) -> None:
 
 
 @pytest.mark.fuse
+@both
 def test_it_works_in_cockpits_shell_by_the_address_alone(held: Held, enter: Enter) -> None:
     frame = enter(held.cockpit).open_in_shell()
     expect(frame.get_by_role("heading", level=1)).to_be_visible()

@@ -10,6 +10,7 @@ import pytest
 
 from ..daemon.conftest import CHECKOUT, need, once
 from ..daemon.conftest import folder as folder
+from ..daemon.conftest import package as package
 from ..daemon.conftest import packages as packages
 from ..daemon.conftest import planted as planted
 
@@ -36,6 +37,19 @@ def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
         run(sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", folder, cwd=CHECKOUT)
 
     (made,) = once(tmp_path_factory, "sdist", build).glob("*.tar.gz")
+    return made
+
+
+@pytest.fixture(scope="session")
+def cockpit_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Debian package of the page for Cockpit, built once in a run of the tests."""
+    need("node", "nodejs")
+    need("npm", "npm")
+
+    def build(folder: Path) -> None:
+        run(PACKAGING / "build-cockpit-deb.sh", folder)
+
+    (made,) = once(tmp_path_factory, "cockpit", build).glob("cockpit-livefw_*_all.deb")
     return made
 
 

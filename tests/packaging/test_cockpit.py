@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import CHECKOUT, PACKAGING, need, once, run
+from .conftest import CHECKOUT, PACKAGING, once, run
 
 PAGE = CHECKOUT / "cockpit"
 MOST_BYTES = 80 * 1024
@@ -17,17 +17,12 @@ MOST_BYTES = 80 * 1024
 
 
 @pytest.fixture(scope="session")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def page(cockpit_package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package, unpacked."""
-    need("node", "nodejs")
-    need("npm", "npm")
-
-    def build(folder: Path) -> None:
-        run(PACKAGING / "build-cockpit-deb.sh", folder)
-        (deb,) = folder.glob("cockpit-livefw_*_all.deb")
-        run("dpkg-deb", "-R", deb, folder / "root")
-
-    return once(tmp_path_factory, "cockpit", build) / "root"
+    return (
+        once(tmp_path_factory, "cockpit-root", lambda folder: run("dpkg-deb", "-R", cockpit_package, folder / "root"))
+        / "root"
+    )
 
 
 def sources() -> dict[str, str]:

@@ -91,10 +91,13 @@ def find_server() -> str:
 
 
 @contextmanager
-def cockpit(page: str, daemon: str, folder: str, *, bridge: Sequence[str] = ("cockpit-bridge",)) -> Iterator[Cockpit]:
+def cockpit(
+    page: str, daemon: str, folder: str, *, bridge: Sequence[str] = ("cockpit-bridge",), within: Sequence[str] = ()
+) -> Iterator[Cockpit]:
     """Run Cockpit with the page in the folder ``page``, which shows what the daemon on the socket ``daemon`` says.
 
-    ``folder`` is an empty directory for what Cockpit reads and writes. ``bridge`` is the command of a session.
+    ``folder`` is an empty directory for what Cockpit reads and writes. ``bridge`` is the command of a session, and
+    ``within`` a command that runs cockpit-ws, where that is not this machine's.
     `NotInstalled`, `TransportError`.
     """
     server = find_server()
@@ -114,7 +117,7 @@ def cockpit(page: str, daemon: str, folder: str, *, bridge: Sequence[str] = ("co
         "XDG_RUNTIME_DIR": f"{folder}/run",
     }
     log = f"{folder}/log"
-    with served(listener, [server, "--no-tls"], environment, log):
+    with served(listener, [*within, server, "--no-tls"], environment, log):
         _await(made, log)
         yield made
 
