@@ -16,6 +16,7 @@ from pathlib import Path
 import reference
 import sample
 import schemas
+import views
 
 HERE = Path(__file__).parent
 DOCUMENTS = HERE.parent
@@ -56,14 +57,20 @@ def gather(sources: Path) -> None:
     (sources / "schema").mkdir()
     for path in schemas.FILES:
         shutil.copy(path, sources / "schema" / path.name)
+    try:
+        views.write(sources / "pictures")
+    except views.Missing as missing:
+        sys.stderr.write(f"without the pictures of the page for Cockpit: {missing}\n")
     for path in sorted(sources.rglob("*.md")):
-        path.write_text(_prepared(path.read_text(encoding="utf-8"), path.relative_to(sources)), encoding="utf-8")
+        path.write_text(
+            _prepared(path.read_text(encoding="utf-8"), sources, path.relative_to(sources)), encoding="utf-8"
+        )
     index = sources / "index.md"
     index.write_text(_with_navigation(index.read_text(encoding="utf-8")), encoding="utf-8")
 
 
-def _prepared(text: str, page: Path) -> str:
-    """A page as Sphinx takes it: links into the site, titles of blocks as captions."""
+def _prepared(text: str, sources: Path, page: Path) -> str:
+    """A page as Sphinx takes it: links into the site, titles of blocks as captions, pictures that are made."""
 
     def moved(match: re.Match[str]) -> str:
         target = os.path.normpath(DOCUMENTS / _origin(page).parent / match[2])
@@ -75,7 +82,8 @@ def _prepared(text: str, page: Path) -> str:
 
     text = _LINK.sub(moved, text)
     text = _TITLE.sub(r"\1{code-block} \2\n:caption: \3", text)
-    return _NO_RUN.sub(r"\1", text)
+    pictures = os.path.relpath("pictures", page.parent)
+    return views.shown(_NO_RUN.sub(r"\1", text), pictures, sources / "pictures")
 
 
 def _origin(page: Path) -> Path:

@@ -4,6 +4,7 @@
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import module_from_spec, spec_from_file_location
 from itertools import chain
 from types import ModuleType
@@ -16,19 +17,29 @@ from livefw.activation.events import Point
 from .page import CHECKOUT, PAGES
 
 PICTURES = CHECKOUT / "docs/pictures"
+_MADE = re.compile(r"^<!-- picture: (\S+) -->$", re.MULTILINE)
 _EMBEDDED = re.compile(r"!\[([^]]*)\]\(([^)]+\.svg)\)")
 
 
 @pytest.fixture(scope="module")
 def pictures() -> Iterator[ModuleType]:
-    """docs/_site/pictures.py, which is no package."""
-    spec = spec_from_file_location("pictures", CHECKOUT / "docs/_site/pictures.py")
+    """docs/_site/pictures.py."""
+    with _loaded("pictures") as module:
+        yield module
+
+
+@contextmanager
+def _loaded(name: str) -> Iterator[ModuleType]:
+    """A module of docs/_site, which is no package."""
+    spec = spec_from_file_location(name, CHECKOUT / f"docs/_site/{name}.py")
     assert spec is not None
     assert spec.loader is not None
-    module = sys.modules["pictures"] = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["pictures"]
+    module = sys.modules[name] = module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+        yield module
+    finally:
+        del sys.modules[name]
 
 
 def test_pictures_are_what_the_code_and_the_pages_say(pictures: ModuleType) -> None:
@@ -57,3 +68,16 @@ def test_a_picture_has_a_ground_of_its_own(name: str) -> None:
     root = ElementTree.fromstring((PICTURES / name).read_text(encoding="utf-8"))
     first = next(each for each in root if each.tag.endswith("}rect"))
     assert first.get("class") == "ground" or first.get("fill") == "#fff"
+
+
+def test_every_view_of_the_page_in_cockpit_has_a_picture_on_a_page() -> None:
+    """That they are taken is tested with the site, which has them in no tree."""
+    source = (CHECKOUT / "cockpit/src/index.js").read_text(encoding="utf-8")
+    found = re.search(r'^const VIEWS = \{ "": overview, ([\w, ]+) \};$', source, re.MULTILINE)
+    assert found is not None
+    shown = [file for page in PAGES for file in _MADE.findall(page.read_text(encoding="utf-8"))]
+    with _loaded("views") as views:
+        assert {view.view for view in views.VIEWS} == {"", *found[1].split(", ")}
+        assert sorted(shown) == sorted(view.file for view in views.VIEWS)
+        assert [view.file for view in views.VIEWS if len(view.text) < 40] == []
+        assert {view.width for view in views.VIEWS} == {390, 1280}

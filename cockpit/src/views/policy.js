@@ -2,7 +2,6 @@
 // The settings that hold here. They are changed in livefw.toml, by who may write it.
 
 import { foreign, h, refill } from "../dom.js";
-import { checkLabel } from "../label.js";
 import { alert, card, facts, marked, printed, table, title } from "../parts.js";
 import { _, full } from "../text.js";
 
@@ -32,7 +31,7 @@ const content = (document, text) => [
         h("code", {}, foreign(each.path)), h("code", {}, foreign(each.value ?? "-")),
         each.set ? _("in livefw.toml") : _("default"), marked(help(document.keys, each.path))]))),
     card(_("Checks"), table(_("Checks"), [_("Check"), _("Effect"), _("What has to be so")], (document.checks ?? []).map(each => [
-        h("code", {}, each.name), checkLabel(each.weight), marked(each.about)]))),
+        h("code", {}, each.name), each.weight === "warning" ? _("Warning") : _("Blocks"), marked(each.about)]))),
 ];
 
 const help = (keys, path) => keys.find(each => each.path === path)?.help ?? "";

@@ -31,8 +31,8 @@ def run(session: CommandSession, config: MachineConfig) -> int:
     @contextmanager
     def ready(machine: Machine, root: str) -> Iterator[None]:
         with TemporaryDirectory(prefix="livefw-demo-") as folder:
-            daemon = f"{folder}/livefwd.sock"
-            with _daemon(root, daemon, folder), site.cockpit(page, daemon, f"{folder}/cockpit") as cockpit:
+            socket_path = f"{folder}/livefwd.sock"
+            with daemon(root, socket_path, folder), site.cockpit(page, socket_path, f"{folder}/cockpit") as cockpit:
                 session.answer(lambda: _text(machine, cockpit), lambda: _document(machine, root, cockpit))
                 yield
 
@@ -41,7 +41,7 @@ def run(session: CommandSession, config: MachineConfig) -> int:
 
 
 @contextmanager
-def _daemon(root: str, path: str, folder: str) -> Iterator[None]:
+def daemon(root: str, path: str, folder: str) -> Iterator[None]:
     """Run livefwd on the machine below ``root``, on the socket ``path``, with a history in ``folder``."""
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
