@@ -122,6 +122,15 @@ def test_it_speaks_the_language_of_cockpit(held: Held, enter: Enter) -> None:
     expect(page.locator("html")).to_have_attribute("lang", "de")
 
 
+@both
+@pytest.mark.fuse
+def test_its_name_in_the_menu_is_translated(held: Held, enter: Enter) -> None:
+    visit = enter(held.cockpit, language="de")
+    expect(visit.open_in_shell().get_by_role("link", name="Verlauf")).to_be_visible()
+    (page,) = visit.context.pages
+    expect(page.get_by_role("link", name="Firmware im Betrieb")).to_be_visible()
+
+
 @pytest.mark.fuse
 @both
 def test_it_works_in_cockpits_shell_by_the_address_alone(held: Held, enter: Enter) -> None:
