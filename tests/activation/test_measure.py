@@ -127,6 +127,32 @@ def test_sampling_finds_a_process_that_kept_a_cpu_for_itself() -> None:
     assert children() == []
 
 
+MARKS = """#!{python}
+import pathlib, sys
+print("ready", flush=True)
+sys.stdin.readline()
+pathlib.Path("{path}").touch()
+print("{says}", flush=True)
+sys.stdin.readline()
+print("[]", flush=True)
+"""
+
+
+@pytest.mark.parametrize("says", ["marked", "what?"])
+def test_what_follows_a_mark_counts_as_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str) -> None:
+    """Also where the sampler had to wait for a CPU; what has not confirmed the mark has measured nothing."""
+    program = tmp_path / "python"
+    program.write_text(MARKS.format(python=sys.executable, path=tmp_path / "marked", says=says))
+    program.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(program))
+    watching = SamplingMeter(ONLINE, SHORT)
+    watching.start()
+    watching.mark()
+    assert (tmp_path / "marked").exists()
+    assert (watching.stop() is not None) is (says == "marked")
+    assert children() == []
+
+
 def test_a_meter_that_is_given_up_leaves_nothing() -> None:
     watching = SamplingMeter(ONLINE, SHORT)
     watching.start()
@@ -150,7 +176,9 @@ SAYS = """#!{python}
 import sys
 print("ready", flush=True)
 for line in sys.stdin:
-    if line == "stop\\n":
+    if line == "mark\\n":
+        print("marked", flush=True)
+    else:
         print(" " * ({size} - 3) + "[]", flush=True)
 """
 
@@ -174,8 +202,8 @@ def test_a_sampler_that_says_too_much_is_not_heard_out(
 def test_a_cpu_that_is_not_to_be_had_is_left_out() -> None:
     program = [sys.executable, "-I", "-S", sampler.__file__, "1000", "0", "60000"]
     done = subprocess.run(program, input=b"mark\nstop\n", capture_output=True, check=True)
-    ready, answer = done.stdout.splitlines()
-    assert ready == b"ready"
+    ready, marked, answer = done.stdout.splitlines()
+    assert (ready, marked) == (b"ready", b"marked")
     assert answer.endswith(b", null]")
 
 

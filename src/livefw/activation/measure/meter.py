@@ -235,8 +235,7 @@ class SamplingMeter:
 
     def mark(self) -> None:
         """See `Meter`."""
-        self._marked_ns = time.monotonic_ns()
-        self._program.mark()
+        self._marked_ns = time.monotonic_ns() if self._program.mark() else 0
 
     def stop(self) -> Measurement | None:
         """See `Meter`."""

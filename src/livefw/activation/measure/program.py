@@ -45,8 +45,8 @@ class MeasuringProgram:
         return False
 
     def mark(self) -> bool:
-        """The measurement begins."""
-        return self._say(b"mark\n")
+        """The measurement begins, once the program has taken it in: it may have to wait for a CPU. Whether it has."""
+        return self._say(b"mark\n") and self._line() == b"marked\n"
 
     def stop(self) -> Any:
         """End it; what it has measured, as JSON, or None."""

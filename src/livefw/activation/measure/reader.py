@@ -2,8 +2,8 @@
 """A separate program: it reads one block of a device again and again, and notes how long each read takes.
 
 Run by file name, ``python -I -S reader.py PATH PERIOD_US``, so that nothing but the interpreter is loaded. It prints
-``ready``, reads ``mark`` (the measurement begins) and ``stop`` from standard input, and prints one JSON document, or
-``null`` if there was no read. At the end of standard input it ends without output.
+``ready``, reads ``mark`` and ``stop`` from standard input, and prints ``marked`` (it measures now) and one JSON
+document, or ``null`` if there was no read. At the end of standard input it ends without output.
 
 The reads are those of a child, past the cache of the kernel (O_DIRECT). A read of a device that stands still cannot be
 interrupted, not even by SIGKILL. So nobody waits for the child: what it notes lies in shared memory, and a read that is
@@ -95,6 +95,7 @@ def talk(memory: mmap.mmap, child: int) -> int:
     for line in sys.stdin:
         if line == "mark\n":
             memory[0] = MARKED
+            say("marked")
         elif line == "stop\n":
             say(json.dumps(result(memory, time.monotonic_ns())))
             break

@@ -2,8 +2,8 @@
 """A separate program: one small process pinned to each CPU that notes when it could not run.
 
 Run by file name, ``python -I -S sampler.py PERIOD_US CPU...``, so that nothing but the interpreter is loaded. It prints
-``ready``, reads ``mark`` (the measurement begins) and ``stop`` from standard input, and prints one JSON document. At
-the end of standard input it ends without output, so that it does not outlive the engine.
+``ready``, reads ``mark`` and ``stop`` from standard input, and prints ``marked`` (it measures now) and one JSON
+document. At the end of standard input it ends without output, so that it does not outlive the engine.
 
 Processes are used because threads of one interpreter block each other. Each sleeps for a millisecond at a time, which
 takes about one percent of its CPU. If permitted it runs with the lowest real-time priority: other programs cannot delay
@@ -73,6 +73,7 @@ def main(words: list[str]) -> int:
     for line in sys.stdin:
         if line == "mark\n":
             memory[0] = MARKED
+            say("marked")
         elif line == "stop\n":
             answer = json.dumps([row(memory, 8 + index * STEP, cpu) for index, cpu in enumerate(cpus)])
             break
