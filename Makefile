@@ -126,7 +126,7 @@ clean:
 	rm -rf $(VENV) build dist src/livefw/machine/qemu/firmware cockpit/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
 
-packages:
+packages: $(VENV)/run.stamp
 	@VENV=$(VENV) scripts/setup.sh packages
 
 $(VENV)/run.stamp: pyproject.toml scripts/setup.sh requirements/run.txt requirements/build.txt requirements/crypto.txt

@@ -96,6 +96,8 @@ PY
 }
 
 packages() {
+    # pip fetches a part of what follows. A process of its own, which ends at the first error.
+    [ -e "$venv/run.stamp" ] || sh "$0" run "${PYTHON:-python3}" || say "without $venv what pip fetches is missing"
     missing=
     need fusermount3 fuse3 "the tests that mount as an ordinary user"
     need busybox busybox-static "the tests that read by sendfile as busybox does"

@@ -25,14 +25,15 @@ rm -rf "$target.new" "$target.unavailable"
 mkdir -p "$target.new"
 tree=$target.new/tree
 
-timeout 600 debootstrap --variant=minbase --include="$packages" bookworm "$tree" >"$target.new/log" 2>&1 ||
-    fail "debootstrap: $(tail -n 1 "$target.new/log")"
-
-# The modelled machine in there needs msgspec, which this Debian has not; the tool itself needs it not.
+# The modelled machine in there needs msgspec, which this Debian has not; the tool itself needs it not. First, as it is what
+# most likely fails.
 "$pip" download -qq --disable-pip-version-check --no-deps --only-binary=:all: --python-version 3.11 --implementation cp \
     --abi cp311 --platform manylinux2014_x86_64 --platform manylinux_2_17_x86_64 -d "$target.new" \
     --require-hashes -r "$checkout/requirements/run.txt" ||
-    fail "the wheel of msgspec cannot be had"
+    fail "the wheel of msgspec cannot be had by $pip"
+
+timeout 600 debootstrap --variant=minbase --include="$packages" bookworm "$tree" >"$target.new/log" 2>&1 ||
+    fail "debootstrap: $(tail -n 1 "$target.new/log")"
 python3 -m zipfile -e "$target.new"/msgspec-*.whl "$tree/opt/model" || fail "the wheel of msgspec cannot be unpacked"
 
 # One account for each way to be allowed, or not; each password is the account's name.

@@ -21,7 +21,7 @@ case " $* " in *" $REFUSED "*) exit 100 ;; esac
 def set_up(folder: Path, *, refused: str = "none", uid: int = 0) -> tuple[list[list[str]], str]:
     """Set up the packages; what apt-get was asked to install, each time, and what was said."""
     programs, asked = folder / "bin", folder / "asked"
-    programs.mkdir()
+    programs.mkdir(exist_ok=True)
     for name in HAS:
         found = shutil.which(name)
         assert found, name
@@ -42,6 +42,29 @@ def set_up(folder: Path, *, refused: str = "none", uid: int = 0) -> tuple[list[l
     done = subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return [line.split() for line in asked.read_text().splitlines()], done.stderr
+
+
+PYTHON = """#!/bin/sh
+case "$*" in "-m venv --clear "*) mv "$HOME/made" "$4" ;; esac
+"""
+PIP = """#!/bin/sh
+echo "$*" >>"$HOME/pip"
+[ "$1" = install ] && [ "$2" = -qq ]
+"""
+
+
+def test_virtual_environment_is_made_where_there_is_none(tmp_path: Path) -> None:
+    """What pip fetches for tests is then there, whatever was set up first."""
+    (tmp_path / "made/bin").mkdir(parents=True)
+    for path, script in {"python3": PYTHON, "made/bin/pip": PIP, "made/bin/python": "#!/bin/sh\nexit 1\n"}.items():
+        (tmp_path / path).write_text(script, encoding="ascii")
+        (tmp_path / path).chmod(0o755)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "python3").rename(tmp_path / "bin/python3")
+    _, said = set_up(tmp_path)
+    assert (tmp_path / "venv/run.stamp").exists()
+    assert (tmp_path / "pip").read_text(encoding="ascii").splitlines()[0].endswith("-r requirements/run.txt")
+    assert "pip: not found" not in said
 
 
 def test_all_packages_are_installed_at_once(tmp_path: Path) -> None:
