@@ -164,6 +164,8 @@ debians() {
     say "making a virtual machine for tests in $cache/machine, if its recipe is new"
     PIP="$venv/bin/pip" sh scripts/virtual-machine.sh "$cache/machine" >/dev/null ||
         say "without it the tests of the service under a real systemd are skipped"
+    sh scripts/machine-kernel.sh "$cache/machine-kernel" >/dev/null ||
+        say "without it the tests on the newest kernel are skipped"
 }
 foreign() {
     promtool "$cache/promtool"

@@ -125,7 +125,7 @@ def _comes_to_its_end(pid: int) -> bool:
         os.close(descriptor)
 
 
-_FIRST = ("tests/daemon/test_systemd.py", "tests/nvme/test_kernel.py", "tests/ansible/")
+_FIRST = ("tests/daemon/test_systemd.py", "tests/nvme/test_kernel", "tests/ansible/")
 """What takes longest as a whole. Begun last, one process would be at it when the others have nothing left to steal."""
 
 

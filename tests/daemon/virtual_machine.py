@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import tarfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,8 +52,22 @@ class Told(NamedTuple):
         return found["seen"]
 
 
+BootWords = Callable[[Path], Sequence[str]]
+"""What is booted, as options of QEMU; files that are made for it are in the folder."""
+
+
+def machines_own(_folder: Path) -> Sequence[str]:
+    """The kernel of the release that the machine has: it finds its disk without an initrd."""
+    return "-kernel", str(MACHINE / "vmlinuz")
+
+
 def story(
-    tmp_path_factory: pytest.TempPathFactory, name: str, module: str, files: Callable[[], Mapping[str, Path]]
+    tmp_path_factory: pytest.TempPathFactory,
+    name: str,
+    module: str,
+    files: Callable[[], Mapping[str, Path]],
+    *,
+    kernel: BootWords = machines_own,
 ) -> Told:
     """The story of one machine, booted once in a run of the tests: ``module`` is what it runs, of the ``files``.
 
@@ -66,7 +80,12 @@ def story(
         reason = why.read_text(encoding="utf-8").strip() if why.exists() else "as root: scripts/setup.sh packages"
         pytest.skip(f"there is no virtual machine: {reason}")
     faulthandler.cancel_dump_traceback_later()  # so long as no other test; pytest-timeout watches over it
-    folder = once(tmp_path_factory, name, lambda folder: _run(folder, _payload(folder, module, files())))
+
+    def make(folder: Path) -> None:
+        words = kernel(folder)
+        _run(folder, _payload(folder, module, files()), words)
+
+    folder = once(tmp_path_factory, name, make)
     lines = (folder / "told").read_text(encoding="ascii", errors="replace").splitlines()
     checks = {each["check"]: each for each in map(json.loads, filter(None, lines))}
     return Told(checks, (folder / "console").read_text(encoding="utf-8", errors="replace")[-3000:])
@@ -95,11 +114,11 @@ def _drive(name: str, path: Path, *options: str) -> Iterator[str]:
     yield from ("-device", f"nvme,drive={name},serial={name}")
 
 
-def _boot(folder: Path, payload: Path, accelerator: str, cpu: str, begun_s: float) -> bool:
+def _boot(folder: Path, payload: Path, kernel: Sequence[str], accelerator: str, cpu: str, begun_s: float) -> bool:
     """Boot, and wait until it is off; whether it has booted at all. What it told is in the folder."""
     console, told = folder / "console", folder / "told"
     words = ["qemu-system-x86_64", "-M", "q35", "-accel", accelerator, "-cpu", cpu, "-smp", "2", "-m", "1024"]
-    words += ["-nodefaults", "-display", "none", "-no-reboot", "-kernel", str(MACHINE / "vmlinuz")]
+    words += ["-nodefaults", "-display", "none", "-no-reboot", *kernel]
     words += ["-append", f"root=/dev/nvme0n1 rw console=ttyS0 panic=-1 systemd.show_status=0 {_BOOT}"]
     words += [*_drive("system", MACHINE / "disk.img", "snapshot=on"), *_drive("test", payload, "readonly=on")]
     words += ["-serial", f"file:{console}", "-serial", f"file:{told}"]
@@ -115,10 +134,10 @@ def _boot(folder: Path, payload: Path, accelerator: str, cpu: str, begun_s: floa
     return console.exists() and console.stat().st_size > 0
 
 
-def _run(folder: Path, payload: Path) -> None:
+def _run(folder: Path, payload: Path, kernel: Sequence[str]) -> None:
     for accelerator, cpu, begun_s in ACCELERATORS:
         try:
-            if _boot(folder, payload, accelerator, cpu, begun_s):
+            if _boot(folder, payload, kernel, accelerator, cpu, begun_s):
                 return
         except subprocess.TimeoutExpired:
             if cpu != "host":
