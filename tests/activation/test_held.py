@@ -34,6 +34,7 @@ CASES: dict[str, tuple[list[Row], str]] = {
     "staged, and its cancellation refused": ([staged(), ended("refused", RowKind.CANCELLATION)], "/tasks/1"),
     "activated": ([staged(), ended("activated")], ""),
     "failed": ([staged(), ended("failed")], ""),
+    "ended before it was asked for": ([staged(), ended("cancelled")], "/tasks/1"),
     "unknown": ([staged(), ended("unknown"), ended("refused")], ""),
     "cancelled": ([staged(), ended("cancelled", RowKind.CANCELLATION)], ""),
     "activated, and staged again": ([staged(), ended("activated"), staged("/tasks/2")], "/tasks/2"),

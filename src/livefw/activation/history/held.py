@@ -36,22 +36,24 @@ def held_in(directory: str, root: str) -> Held:
 def held(rows: RowSource, key: str) -> str:
     """What the mechanism calls the image that livefw last staged for a component; empty if it is not known to wait.
 
-    It counts until an activation was tried: whatever came of that, the image may be gone.
+    It counts until an activation was tried: whatever came of that, the image may be gone. One that was refused, or that
+    ended before the mechanism was asked, has tried nothing.
     """
     from livefw.activation.history.rows import RowKind
     from livefw.activation.outcome import Outcome
 
-    staged = (each for each in rows.recent(key, RowKind.STAGED, limit=_LOOKED_AT) if _is(each.body, Outcome.STAGED))
-    last = next(staged, None)
+    staged = rows.recent(key, RowKind.STAGED, limit=_LOOKED_AT)
+    last = next((each for each in staged if each.body.get("outcome") == Outcome.STAGED), None)
     if last is None or not (name := str(last.body.get("holds") or "")):
         return ""
-    ended = [*rows.recent(key, RowKind.OUTCOME, limit=_LOOKED_AT), *rows.recent(key, RowKind.CANCELLATION, limit=1)]
-    later = (each.body for each in ended if each.sequence > last.sequence)
-    return "" if any(not _is(body, Outcome.REFUSED) for body in later) else name
-
-
-def _is(body: dict[str, object], outcome: str) -> bool:
-    return body.get("outcome") == outcome
+    for kind, untried in (
+        (RowKind.OUTCOME, (Outcome.REFUSED, Outcome.CANCELLED)),
+        (RowKind.CANCELLATION, (Outcome.REFUSED,)),
+    ):
+        later = (each for each in rows.recent(key, kind, limit=_LOOKED_AT) if each.sequence > last.sequence)
+        if any(each.body.get("outcome") not in untried for each in later):
+            return ""
+    return name
 
 
 _LOOKED_AT = 20
