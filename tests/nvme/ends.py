@@ -55,7 +55,7 @@ OF_STATUS = {
     "commit-boot-partition-prohibited": End("refused", "not-permitted"),
 }
 """Statuses that the drive answers the commit with; the image stays in its slot."""
-ENDS = OF_DRIVE | OF_STATUS
+ENDS: dict[str, End] = OF_DRIVE | OF_STATUS
 
 
 class Remains(NamedTuple):

@@ -4,12 +4,14 @@
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from livefw.activation import fake
 from livefw.activation.actor import Actor
+from livefw.activation.diagnosis import mechanism
 from livefw.activation.engine import ActivationRequest, Engine, Host, Point
 from livefw.activation.events import Event
 from livefw.activation.history.held import held_in
@@ -127,3 +129,11 @@ def test_what_is_told_of_a_killed_staging_is_true(tmp_path: Path, at: str) -> No
     list(site.stage(site.engine()))
     list(site.activate(site.engine()))
     assert site.machine.drives[0].firmware == "2.0"
+
+
+def test_diagnosis_knows_what_an_earlier_engine_staged(tmp_path: Path) -> None:
+    """As the plan does: a slot alone tells of no image that waits."""
+    site = Site(tmp_path)
+    list(site.stage(site.engine()))
+    scene: Any = SimpleNamespace(files=site.machine.files, clock=site.machine.clock, paths=site.paths)
+    assert [each.text for each in mechanism.look(scene, "nvme")] == ["nvme0: an image waits for its activation"]

@@ -216,6 +216,24 @@ def test_link_that_leads_out_of_the_tree_is_not_followed() -> None:
     assert len(machine.provider.discover().components) == 1
 
 
+def test_diagnosis_names_the_drives_and_says_each_thing_once() -> None:
+    """Two that are up to date, one with an image, one that livefw cannot update."""
+    plain = [DriveSpec(serial=f"LFW000{number}") for number in (1, 2, 3)]
+    machine = Machine(*plain, DriveSpec(serial="LFW0004", has_firmware_commands=False))
+    machine.stage(DriveSpec().image("2.0"), "livefw_modelled_NVMe_LFW0002")
+    assert [(each.severity, each.code, each.text, each.lacks) for each in machine.provider.diagnose()] == [
+        ("info", "not-pending", "nvme0, nvme2: no image is staged", None),
+        ("info", "ready", "nvme1: an image waits for its activation", None),
+        ("info", "no-firmware-commands", "nvme3: the drive has no commands for firmware", None),
+    ]
+
+
+def test_machine_none_of_whose_drives_takes_firmware_has_no_mechanism() -> None:
+    specs = (DriveSpec(serial=f"LFW000{number}", has_firmware_commands=False) for number in (1, 2))
+    (found,) = Machine(*specs).provider.diagnose()
+    assert (found.code, found.lacks) == ("no-firmware-commands", "an NVMe drive with firmware commands")
+
+
 def test_machine_without_drives_says_so() -> None:
     machine = Machine()
     provider = machine.provider

@@ -189,6 +189,13 @@ def test_dead_controller_never_answers(target: Target) -> None:
     assert host.send(capsule(sqe(5, nvme.identify_controller()))) == []
 
 
+def test_dead_drive_takes_no_host_that_connects_anew(target: Target) -> None:
+    """Its kernel gives it up after two attempts; an answer to this one only would cost it a minute each time."""
+    target.subsystem.dead = True
+    with pytest.raises(ProtocolError):
+        Host(target)
+
+
 def test_subsystem_is_served_on_loopback() -> None:
     async def talk() -> tuple[bytes, int]:
         target = Target(Subsystem(SPEC, asyncio.get_running_loop().time))

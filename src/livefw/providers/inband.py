@@ -125,12 +125,13 @@ class SingleProvider(InbandProvider):
 
 
 def _findings(each: Component, *, notes: bool) -> list[Finding]:
-    told = [Finding(_SEVERITIES.get(why.code, Severity.ERROR), *why) for why in each.reasons]
+    told = [Finding(severity_of(why), *why) for why in each.reasons]
     return told + [Finding(Severity.INFO, *note) for note in each.notes if notes]
 
 
 _SEVERITIES = {
     "not-pending": Severity.INFO,
+    "ready": Severity.INFO,
     "no-permission": Severity.WARNING,
     "version-refused": Severity.WARNING,
     "no-firmware-commands": Severity.INFO,
@@ -139,6 +140,11 @@ _SEVERITIES = {
     "slot-changed": Severity.WARNING,
 }
 """Reasons that are no error of this machine, by code."""
+
+
+def severity_of(why: Reason) -> Severity:
+    """How bad a reason is, for a diagnosis."""
+    return _SEVERITIES.get(why.code, Severity.ERROR)
 
 
 def not_reported(node: str, what: str, error: int) -> Reason:

@@ -43,21 +43,24 @@ def providers(files: Files, clock: Clock | None = None, *, held: Held | None = N
 
     ``held`` asks the history for what mechanisms hold and do not show.
     """
-    found = [each for name in MECHANISMS if (each := provider(name, files, clock))]
-    for each in found if held else ():
-        if hasattr(each, "held"):
-            each.held = held
+    found = [each for name in MECHANISMS if (each := provider(name, files, clock, held=held))]
     return tuple(_linked(found, files, clock) if tables.mentions(files, "link") else found)
 
 
-def provider(name: str, files: Files, clock: Clock | None = None) -> Provider | None:
-    """One mechanism; None if it is not on this machine, except for LFA, which says so itself. `UsageError`."""
+def provider(name: str, files: Files, clock: Clock | None = None, *, held: Held | None = None) -> Provider | None:
+    """One mechanism; None if it is not on this machine, except for LFA, which says so itself. `UsageError`.
+
+    ``held`` as for `providers`.
+    """
     clock = clock or SystemClock()
     if name == "lfa":
         return LfaProvider(files, clock, agent=agents.stated(files))
     # Redfish is there where the settings name a BMC.
     there = tables.mentions(files, name) if name == "redfish" else _is_there(files, _DEVICES[name])
-    return _load(name)(files, clock) if there else None
+    made: Any = _load(name)(files, clock) if there else None
+    if held and hasattr(made, "held"):
+        made.held = held
+    return made  # type: ignore[no-any-return]
 
 
 def _linked(found: list[Provider], files: Files, clock: Clock | None) -> list[Provider]:

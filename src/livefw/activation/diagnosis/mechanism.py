@@ -3,6 +3,7 @@
 
 from livefw.activation.diagnosis.lines import DiagnosisLine, LineState, line, of_findings
 from livefw.activation.diagnosis.scene import Scene
+from livefw.activation.history.held import held_in
 from livefw.errors import LivefwError
 from livefw.providers import registry
 from livefw.providers.base import Reason
@@ -13,7 +14,8 @@ _FAILED = Reason("not-examined", "it cannot be examined: {error}")
 def look(scene: Scene, name: str) -> tuple[DiagnosisLine, ...]:
     """All lines about the mechanism."""
     try:
-        provider = registry.provider(name, scene.files, scene.clock)
+        held = held_in(scene.paths.state, scene.paths.root)
+        provider = registry.provider(name, scene.files, scene.clock, held=held)
         if provider is None:
             return of_findings([registry.why_absent(name, scene.facts)])
         return of_findings(provider.diagnose())

@@ -132,6 +132,8 @@ class TcpQueue:
 
     def _pdu(self, kind: int, flags: int, header: bytes, data: bytes) -> None:
         if kind == PduType.IC_REQUEST and not self._ready and len(header) == 120:
+            if self._target.subsystem.dead:
+                raise ProtocolError("nobody answers")  # a host that heard nothing would wait for a minute each time
             self._ready = True
             self._send(PduType.IC_RESPONSE, struct.pack("<HBBI112x", 0, 0, 0, _MAXH2CDATA))
         elif kind == PduType.COMMAND and self._ready and len(header) == 64:

@@ -20,7 +20,7 @@ _NOT_LIVE = Reason("not-ready", "the controller {name} is {state}")
 _DENIED = Reason("no-permission", "{node} does not report its firmware: {error}", "run it as root")
 _UNREADABLE = Reason("unreadable", "{node} does not report its firmware: {error}")
 _OTHER_DRIVE = Reason("unreadable", "{node} reports another drive than the kernel shows: {model} {serial}")
-_NO_COMMANDS = Reason("no-firmware-commands", "the drive has no commands for firmware")
+NO_COMMANDS = Reason("no-firmware-commands", "the drive has no commands for firmware")
 _ONLY_AT_RESET = Reason("reset-required", "the drive activates firmware only with a reset: not live")
 _ARMED = Reason(
     "reset-required",
@@ -116,7 +116,7 @@ def _unknown(drive: Drive) -> Reason:
 
 def _reasons(told: ControllerIdentity, slots: SlotLog, held: StagedSlot | None, slot: int) -> list[Reason]:
     if not told.has_firmware_commands:
-        return [_NO_COMMANDS]
+        return [NO_COMMANDS]
     if not slot:
         found = held and slots.version(held.slot)
         if held and found != held.version and held.version != told.firmware:

@@ -12,6 +12,7 @@ from livefw.providers.base import (
     Claim,
     Component,
     Discovery,
+    Finding,
     Held,
     ImagePackage,
     Memory,
@@ -19,11 +20,12 @@ from livefw.providers.base import (
     Reason,
     Reply,
     Running,
+    Severity,
 )
-from livefw.providers.inband import NOTHING_TO_CANCEL, InbandProvider
+from livefw.providers.inband import NOTHING_TO_CANCEL, InbandProvider, severity_of
 from livefw.providers.nvme import component, drives, record
 from livefw.providers.nvme.activation import Arming, DriveActivation
-from livefw.providers.nvme.component import AT_RESET, StagedSlot, armed, pending_slot
+from livefw.providers.nvme.component import AT_RESET, NO_COMMANDS, StagedSlot, armed, pending_slot
 from livefw.providers.nvme.copies import Tool, no_tool, system_tool
 from livefw.providers.nvme.drives import Drive
 from livefw.providers.nvme.requirements import ABSENT
@@ -31,6 +33,7 @@ from livefw.providers.nvme.staging import Staging
 from livefw.providers.steps import Refusal, RunningSteps, Steps, Work
 
 _NOT_THERE = Reason("vanished", "the drive is no longer there", "livefw list")
+_READY = Reason("ready", "an image waits for its activation")
 _STAYS = Reason("slot-stays", "slot {slot} keeps its image, and is not pending any more")
 
 
@@ -72,6 +75,21 @@ class NvmeProvider(InbandProvider):
         """See `livefw.providers.base.Provider`; other drives are not asked."""
         drive = self._drive(ident)
         return component.component(self._files, drive, self._held_of(ident), self.tool) if drive else None
+
+    def diagnose(self) -> list[Finding]:
+        """See `livefw.providers.base.Provider`: drives by what is to be said of them, for a server has dozens."""
+        found = self.discover()
+        alike: dict[Reason, list[str]] = {}
+        for each in found.components:
+            for why in each.reasons or (_READY,):
+                alike.setdefault(why, []).extend(self.aliases(each.id))
+        if found.absent or alike.keys() == {NO_COMMANDS}:
+            why = found.absent or NO_COMMANDS
+            return [Finding(Severity.INFO, *why, lacks="an NVMe drive with firmware commands")]
+        return [
+            Finding(severity_of(why), why.code, f"{', '.join(names)}: {why.text}", why.hint)
+            for why, names in alike.items()
+        ]
 
     def aliases(self, ident: str) -> tuple[str, ...]:
         """The names of its controllers, which change from boot to boot."""
