@@ -19,6 +19,7 @@ from livefw.cli.demo import site
 from livefw.cli.demo.site import Cockpit
 from livefw.errors import ExitCode, NotInstalled
 
+from ..daemon.conftest import need
 from .browser import Visit
 from .test_activation import begin, row
 
@@ -30,10 +31,23 @@ site._PAGES = (sys.argv.pop(1),)
 sys.exit(main())
 """
 DEMO = (sys.executable, "-c", _WITH_THE_PAGE_IN)
+NOBODY = 65534
+_AS_NOBODY = (
+    "setpriv",
+    f"--reuid={NOBODY}",
+    f"--regid={NOBODY}",
+    "--clear-groups",
+    "--inh-caps=-all,+dac_read_search",
+    "--ambient-caps=-all,+dac_read_search",
+)
+"""An ordinary user, who may read the interpreter and the checkout, wherever these are."""
+by_both = pytest.mark.parametrize("demo", ["", "nobody"], indirect=True, ids=["by this user", "by nobody"])
 
 
 @pytest.fixture
-def demo(built: Path, folder: Path) -> Iterator[tuple["subprocess.Popen[str]", dict[str, Any]]]:
+def demo(
+    request: pytest.FixtureRequest, built: Path, folder: Path
+) -> Iterator[tuple["subprocess.Popen[str]", dict[str, Any]]]:
     """One that runs, and what it printed; nothing of it is left at the end."""
     try:
         site.find_server()
@@ -41,6 +55,13 @@ def demo(built: Path, folder: Path) -> Iterator[tuple["subprocess.Popen[str]", d
         pytest.skip(f"{error}; on Debian: {error.hint}")
     environment = os.environ | {"TMPDIR": str(folder), "LIVEFW_RUNTIME_DIR": str(folder / "run")}
     command = [*DEMO, str(built), "--json", "demo", "--web"]
+    if getattr(request, "param", ""):
+        if os.geteuid() != 0:
+            pytest.skip("only root can start it as another user")
+        need("fusermount3", "fuse3")
+        command = [*_AS_NOBODY, *command]
+        environment["HOME"] = str(folder)
+        os.chown(folder, NOBODY, NOBODY)
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
         try:
@@ -54,6 +75,7 @@ def demo(built: Path, folder: Path) -> Iterator[tuple["subprocess.Popen[str]", d
             process.send_signal(signal.SIGINT)  # killed, it would leave its mount
 
 
+@by_both
 @pytest.mark.fuse
 def test_it_shows_the_machine_to_who_has_the_address_and_ends_with_everything(
     demo: tuple["subprocess.Popen[str]", dict[str, Any]], browser: Browser, folder: Path
