@@ -15,10 +15,13 @@ const address = () => cockpit.manifests?.livefw?.config?.address ?? words.daemon
 /** A call that could not be served: "problem" is Cockpit's word for why, empty if the daemon itself says so. */
 export class CallError extends Error {
     constructor(error) {
-        super(error.message || String(error));
+        super(reason(error.message || String(error)));
         this.problem = error.problem ?? "";
     }
 }
+
+/** Cockpit's bridge hands over the whole traceback of what it did not expect, such as a connection that has ended. */
+const reason = text => text.startsWith("Traceback ") ? text.trim().split("\n").at(-1) : text;
 
 /** One connection; "closed" is called with Cockpit's word for why, once. */
 export class Channel {

@@ -174,6 +174,7 @@ def test_of_a_daemon_that_is_gone_nothing_can_be_asked(held: Held, enter: Enter,
     gone = page.get_by_text("livefw's daemon does not answer")
     expect(gone).to_be_visible()
     expect(page.get_by_text("What is shown may be out of date")).to_be_visible()
+    assert "Traceback" not in page.content()
     expect(row(page)).to_contain_text("Ready")  # it can still be read
     buttons = page.get_by_role("main").get_by_role("button")
     assert buttons.count() > 0
