@@ -2,13 +2,20 @@
 """What the page shows, and to whom: names from outside, many components, who may not act, every view for everybody."""
 
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from playwright.sync_api import expect
 
+from livefw.cli.demo import site, web
+from livefw.cli.demo.site import Cockpit
+from livefw.errors import NotInstalled, TransportError
 from livefw.machine.config import load
 from livefw.providers.lfa.fake import FakeLfa
+from livefw.testing import MountedMachine
 
 from ..daemon.conftest import Serve
 from .browser import Visit, violations
@@ -93,11 +100,24 @@ def test_a_user_without_rights_sees_all_and_cannot_act(
     assert str(machine.platform.version(machine.find("rmm"))) == "1.0"
 
 
+@pytest.fixture(scope="module")
+def unchanged(built: Path) -> Iterator[Cockpit]:
+    """Cockpit on a machine that is only looked at."""
+    with TemporaryDirectory(prefix="lfd") as folder, ExitStack() as stack:
+        try:
+            machine = stack.enter_context(MountedMachine("vera"))
+            stack.enter_context(web.daemon(str(machine.root), f"{folder}/s", folder))
+            cockpit = stack.enter_context(site.cockpit(str(built), f"{folder}/s", f"{folder}/cockpit"))
+        except (NotInstalled, TransportError) as error:
+            pytest.skip(f"{error}; {error.hint}")
+        yield cockpit
+
+
 @pytest.mark.fuse
 @pytest.mark.parametrize("style", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1200])
-def test_every_view_is_accessible(held: Held, enter: Enter, style: str, width: int) -> None:
-    visit: Visit = enter(held.cockpit, style=style, viewport={"width": width, "height": 900})
+def test_every_view_is_accessible(unchanged: Cockpit, enter: Enter, style: str, width: int) -> None:
+    visit: Visit = enter(unchanged, style=style, viewport={"width": width, "height": 900})
     found = []
     for route in VIEWS:
         page = visit.open(route)
