@@ -40,5 +40,5 @@ def test_on_the_newest_kernel(name: str, told: Told) -> None:
 def test_the_upload_node_answers_as_it_did_and_as_the_model_does(told: Told) -> None:
     lines = told.require(newest_checks.upload_node_answers_each_step.__name__).splitlines()
     kernel = upload.with_steps(map(json.loads, lines))
-    assert kernel == upload.recorded()
-    assert kernel == upload.modelled()
+    assert kernel == upload.recorded(upload.NEWEST)
+    assert kernel == upload.modelled(upload.NEWEST)

@@ -35,7 +35,7 @@ KERNEL = {
     "needs reset": Seen(
         DriveSpec(), ("commit-needs-conventional-reset",), ACTIVATE, 0x10B, (LIVE, LIVE), "1.0", "1.0", 0x21, 0
     ),
-    "longer than MTFA": Seen(DriveSpec(activation_s=3.0), (), ACTIVATE, 0, (RESETTING, LIVE), "1.0", "2.0", 0x02, 1),
+    "longer than MTFA": Seen(DriveSpec(activation_s=3.0), (), ACTIVATE, 0, (RESETTING, LIVE), "2.0", "2.0", 0x02, 1),
     "armed": Seen(DriveSpec(), (), CommitAction.REPLACE_AND_ARM, 0, (LIVE, LIVE), "1.0", "1.0", 0x21, 0),
     "prohibited": Seen(
         DriveSpec(), ("commit-activation-prohibited",), ACTIVATE, 0x113, (LIVE, LIVE), "1.0", "1.0", 0x01, 0

@@ -104,7 +104,7 @@ ROWS = {
         faults=("read-only",),
     ),
     "longer than MTFA, and the kernel resets": Row(
-        KERNEL, ACTIVATED, "arrived-by-reset", sysfs="1.0", word="kernel reset the controller", faults=("too-slow",)
+        KERNEL, ACTIVATED, "arrived-by-reset", word="kernel reset the controller", faults=("too-slow",)
     ),
     "longer than MTFA, and nobody resets": Row(
         KERNEL, ACTIVATED, "arrived-late", sysfs="1.0", word="MTFA is 1 s", faults=("too-slow", "no-event")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The model of the firmware upload class against a real kernel: each step is answered to the letter alike.
 
-What Debian's kernel 7.3.4 answered, with its own driver ``test_firmware`` on the node, is in upload_steps.out.
-tests/nvme/test_kernel_newest.py asks a kernel again.
+What Debian's kernels answered, with their own driver ``test_firmware`` on the node, is in upload_steps*.out.
+tests/nvme/test_kernel_newest.py asks the newest one again.
 """
 
 import json
@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.tdx import upload_steps
 from tests.tdx.upload_host import Host
 
@@ -19,8 +20,9 @@ from livefw.kernel.fw_upload import UploadError
 from livefw.kernel.os import Os
 from livefw.kernel.release import Kernel
 
-RECORDED = Path(__file__).with_name("upload_steps.out")
-RELEASE = "7.3.4"
+RECORDED = {"6.12.117": "upload_steps_6.12.out", "7.3.4": "upload_steps.out"}
+"""By release."""
+NEWEST = "7.3.4"
 LARGEST, BLOCK = 2048, 37
 """Bytes that the driver takes altogether, and in one call (Linux lib/test_firmware.c)."""
 
@@ -96,17 +98,19 @@ def with_steps(answers: Iterable[Any]) -> Answers:
     return list(zip(upload_steps.steps(), answers, strict=True))
 
 
-def recorded() -> Answers:
+def recorded(release: str) -> Answers:
     """Of the kernel."""
-    return with_steps(map(json.loads, RECORDED.read_text(encoding="ascii").splitlines()))
+    lines = Path(__file__).with_name(RECORDED[release]).read_text(encoding="ascii").splitlines()
+    return with_steps(map(json.loads, lines))
 
 
-def modelled() -> Answers:
+def modelled(release: str) -> Answers:
     """Of the model, as they would be printed."""
-    return with_steps(json.loads(json.dumps(list(upload_steps.play(ModelNode(RELEASE))))))
+    return with_steps(json.loads(json.dumps(list(upload_steps.play(ModelNode(release))))))
 
 
-def test_the_model_answers_as_the_kernel_did() -> None:
-    kernel = recorded()
+@pytest.mark.parametrize("release", RECORDED)
+def test_the_model_answers_as_the_kernel_did(release: str) -> None:
+    kernel = recorded(release)
     assert len(kernel) > 700
-    assert modelled() == kernel
+    assert modelled(release) == kernel

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What Linux makes of a modelled subsystem: its attributes in sysfs, the ioctl, a line in the log.
 
-Seen with the kernel of Debian, 7.3.4: an activation that an event announces makes the controller ``resetting`` until
-the drive processes commands again, and the version in sysfs is read anew; one that nothing announces leaves the state
-and the version as they were. One that takes longer than MTFA ends with a reset of the controller, and sysfs keeps the
-old version.
+Seen with the kernels of Debian, 6.12 and 7.3.4: an activation that an event announces makes the controller
+``resetting`` until the drive processes commands again, and the version in sysfs is read anew; one that nothing
+announces leaves the state and the version as they were. One that takes longer than MTFA ends with a reset of the
+controller, after which the version is what the drive tells then.
 """
 
 import errno
@@ -110,3 +110,4 @@ class LinuxController:
             self._waits_until = None
             self.log(TIMEOUT_LINE.format(name=self.name))
             self.subsystem.reset()
+            self.version = self.subsystem.firmware
