@@ -23,7 +23,7 @@ export const failure = error => h("section", { class: "livefw-result" },
     h("p", {}, errorLabel(error.exit_code)),
     h("p", { class: "livefw-sentence" }, foreign(error.message)),
     h("p", { class: "livefw-next" }, h("strong", {}, _("What to do next:")), " ",
-        foreign(error.hint || words.exit_codes[error.exit_code] || "")));
+        foreign(error.hint || _(words.exit_codes[error.exit_code] ?? ""))));
 
 /** Of one activation: a result, or the row of the history that was found for it. */
 export function result(each) {

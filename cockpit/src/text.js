@@ -39,8 +39,8 @@ export function duration(ns) {
 /** What a component is called: by its name, or else the beginning of its id. */
 export const label = component => component.name || component.short_id || component.key;
 
-/** What its activation stops, in livefw's own words. */
-export const stops = cost => words.restarts[cost.restart] ?? words.stops[cost.rendezvous ?? ""] ?? words.stops[""];
+/** What its activation stops. */
+export const stops = cost => _(words.restarts[cost.restart] ?? words.stops[cost.rendezvous ?? ""] ?? words.stops[""]);
 
 /** A version, or a dash where none is reported. */
 export const version = text => text ?? "-";

@@ -140,6 +140,7 @@ def test_it_speaks_the_language_of_cockpit(held: Held, enter: Enter) -> None:
     page = enter(held.cockpit, language="de").open()
     expect(page.get_by_role("link", name="Verlauf")).to_be_visible()
     expect(page.locator("html")).to_have_attribute("lang", "de")
+    expect(page.get_by_role("table", name="Komponenten")).to_contain_text("hält alle CPUs an")
 
 
 @both

@@ -46,13 +46,15 @@ def test_every_end_and_every_state_has_an_icon_and_a_word(table: str, words: str
 
 
 def test_german_has_every_text() -> None:
-    """Literals beside the function that translates, the words of the labels, and those of livefw's outcomes."""
+    """Literals beside the function that translates, the words of the labels, and those of livefw's tables."""
     text = "\n".join(sources().values())
     label = sources()["src/label.js"]
     wanted = {json.loads(each) for each in re.findall(r'\b(?:_|say)\(("[^"]*")', text)}
     wanted |= set(re.findall(r'\["\w+", "\w+", "([A-Z][\w ]+)"\]', label))
-    for outcome in json.loads((PAGE / "src/words.json").read_text(encoding="utf-8"))["outcomes"].values():
-        wanted |= set(outcome.values())
+    words = json.loads((PAGE / "src/words.json").read_text(encoding="utf-8"))
+    wanted |= {text for outcome in words["outcomes"].values() for text in outcome.values()}
+    wanted |= {*words["stops"].values(), *words["restarts"].values(), *words["exit_codes"].values()}
+    wanted |= {check["about"] for check in words["checks"].values()}
     po = (PAGE / "po/de.po").read_text(encoding="utf-8")
     pairs = re.findall(r'^msgid ("[^\n]+")\nmsgstr ("[^\n]+")$', po, re.MULTILINE)
     translated = {json.loads(english): json.loads(german) for english, german in pairs if german != '""'}

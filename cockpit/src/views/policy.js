@@ -31,7 +31,7 @@ const content = (document, text) => [
         h("code", {}, foreign(each.path)), h("code", {}, foreign(each.value ?? "-")),
         each.set ? _("in livefw.toml") : _("default"), marked(help(document.keys, each.path))]))),
     card(_("Checks"), table(_("Checks"), [_("Check"), _("Effect"), _("What has to be so")], (document.checks ?? []).map(each => [
-        h("code", {}, each.name), each.weight === "warning" ? _("Warning") : _("Blocks"), marked(each.about)]))),
+        h("code", {}, each.name), each.weight === "warning" ? _("Warning") : _("Blocks"), marked(_(each.about))]))),
 ];
 
 const help = (keys, path) => keys.find(each => each.path === path)?.help ?? "";
