@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # All trees made by hand, each fault on each machine, and half of the time random histories with a fresh seed, and what
-# was told of them against what really took over; once, how long that takes, the driver of dkms under load, against its model, and below livefw with each
-# fault, and the page for Cockpit in another one; then property tests with fresh random data and mounted machines, over and over: soak.sh PYTHON MINUTES JOBS [PYTEST-ARGUMENT...]
+# was told of them against what really took over; once, how long that takes, the driver of dkms under load, against its
+# model, below livefw with each fault, and installed in an arm64 Debian, and the page for Cockpit in another one; then
+# property tests with fresh random data and mounted machines, over and over: soak.sh PYTHON MINUTES JOBS [PYTEST-ARGUMENT...]
 # Stops at the first round that fails, or after the round during which the time is up. LIVEFW_SEED repeats a seed.
 set -eu
 
@@ -22,6 +23,8 @@ echo "soak: the driver of dkms, in Debian's kernel and in one that watches it"
 "$python" -m pytest -q -o faulthandler_timeout=0 tests/qemu/soak_module.py tests/qemu/soak_kexec.py
 echo "soak: seed $LIVEFW_SEED: the driver of dkms against its model, and livefw above it with each fault"
 "$python" -m pytest -q -o faulthandler_timeout=0 tests/qemu/soak_steps.py tests/qemu/soak_faults.py
+echo "soak: an arm64 Debian in which DKMS builds the driver, and livefw, livefwd and fwupdmgr run"
+"$python" -m pytest -q -o faulthandler_timeout=0 tests/qemu/soak_debian.py
 echo "soak: the page for Cockpit, all of it in that of Debian 13"
 LIVEFW_COCKPIT=trixie "$python" -m pytest -q -n "$jobs" tests/cockpit
 while [ "$(date +%s)" -lt "$end" ]; do
