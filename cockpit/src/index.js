@@ -52,7 +52,7 @@ class Page {
             "aria-current": (UNDER[name] ?? name) === path && "page" }, _(text))));
         this.content.replaceChildren();
         this.view = view(this.content, machine, actions, argument);
-        if (machine.link === "open")
+        if (machine.link !== "opening")  // what was seen last is there while the daemon does not answer
             this.view.update();
         window.scrollTo(0, 0);
     }

@@ -176,6 +176,9 @@ def test_of_a_daemon_that_is_gone_nothing_can_be_asked(held: Held, enter: Enter,
     expect(page.get_by_text("What is shown may be out of date")).to_be_visible()
     assert "Traceback" not in page.content()
     expect(row(page)).to_contain_text("Ready")  # it can still be read
+    page.get_by_role("link", name="History").click()
+    page.get_by_role("link", name="Overview").click()
+    expect(row(page)).to_contain_text("Ready")
     buttons = page.get_by_role("main").get_by_role("button")
     assert buttons.count() > 0
     for each in buttons.all():
