@@ -206,7 +206,7 @@ def _notes(found: Mapping[str, Any], again: str = "livefw history") -> Iterator[
     if not all(item["own"] for item in found["history"]):
         yield 'what is "on" another machine counts for nothing here; this directory has its rows as well'
     if any(row.get("reconciled") for row in rows):
-        yield "* found out by a later run; the one that began it did not live to see it"
+        yield "* found out by a later run; the one that began it has not seen its end"
     yield from (f"row {row['sequence']}: besides: {printable(text)}" for row in rows for text in _mishaps(row))
     yield from (
         f"row {row['sequence']}: {printable(row['flaw'])}; see livefw history --verify" for row in rows if "flaw" in row
