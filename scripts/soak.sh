@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # All trees made by hand, each fault on each machine, and half of the time random histories with a fresh seed, and what
 # was told of them against what really took over; once, how long that takes, the driver of dkms under load, against its
-# model, below livefw with each fault, and installed in an arm64 Debian, and the page for Cockpit in another one; then
-# property tests with fresh random data and mounted machines, over and over: soak.sh PYTHON MINUTES JOBS [PYTEST-ARGUMENT...]
+# model, below livefw with each fault, and installed in an arm64 Debian, the page for Cockpit in another one, and NVMe
+# drives on Debian's kernel; then property tests with fresh random data and mounted machines, over and over: soak.sh PYTHON MINUTES JOBS [PYTEST-ARGUMENT...]
 # Stops at the first round that fails, or after the round during which the time is up. LIVEFW_SEED repeats a seed.
 set -eu
 
@@ -27,6 +27,8 @@ echo "soak: an arm64 Debian in which DKMS builds the driver, and livefw, livefwd
 "$python" -m pytest -q -o faulthandler_timeout=0 tests/qemu/soak_debian.py
 echo "soak: the page for Cockpit, all of it in that of Debian 13"
 LIVEFW_COCKPIT=trixie "$python" -m pytest -q -n "$jobs" tests/cockpit
+echo "soak: each fault of a drive, and SIGKILL at each moment, on Debian's kernel"
+"$python" -m pytest -q -o faulthandler_timeout=0 tests/nvme/soak_kernel.py
 while [ "$(date +%s)" -lt "$end" ]; do
     round=$((round + 1))
     echo "soak: round $round"

@@ -20,8 +20,8 @@ import pytest
 from .conftest import CACHE, once
 
 BOOT_S = 2700
-"""For all checks: some 350 s of an emulated machine's two CPUs, which may have to share one with others; 1,800 s were
-too few on a machine with six programs for each CPU."""
+"""For all checks: some 350 s of an emulated machine's two CPUs, 600 s in tests/nvme, which may have to share one with
+others; 1,800 s were too few for the first on a machine with six programs for each CPU."""
 PATIENCE_S = 2 * BOOT_S + 120
 """For pytest's time limit of a test that may have to boot it."""
 MACHINE = CACHE / "machine"

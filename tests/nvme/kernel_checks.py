@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from ..daemon.systemd_guest import SOCKET, Checks, fwupdmgr, main, registers, run, until
+from .kernel_ends import EVERY, IN_EVERY_RUN
 from .kernel_guest import (
     FIRST,
     SECOND,
@@ -15,6 +16,7 @@ from .kernel_guest import (
     attribute,
     block,
     connect,
+    connected,
     disconnect,
     identify,
     image,
@@ -134,5 +136,43 @@ def drive_that_the_machine_depends_on_is_refused() -> object:
     return str(refused["text"])
 
 
+@check
+def doctor_is_right_about_a_machine_with_drives_only() -> object:
+    """As an administrator reads it, at 80 columns: each thing once, by the names of the drives."""
+    drives = [connect(FIRST), connect(SECOND)]
+    stage(FIRST, next_version())
+    told = run("livefw", "doctor", code=0).out
+    assert all(len(line) <= 80 for line in told.splitlines()), told
+    assert "Firmware can be activated live here by nvme." in told
+    (block,) = (each for each in livefw("doctor")["blocks"] if each["name"] == "nvme")
+    lines = {line["code"]: line["text"] for line in block["lines"]}
+    assert lines.pop("no-firmware-commands").startswith("nvme0, nvme1: "), block  # the two of the machine itself
+    assert lines == {
+        "ready": f"{drives[0]}: an image waits for its activation",
+        "not-pending": f"{drives[1]}: no image is staged",
+    }
+    assert livefw("cancel", key(FIRST))["results"][0]["outcome"] == "cancelled"
+    return told
+
+
+CHECKS |= {name: EVERY[name] for name in IN_EVERY_RUN}
+
+
+@check
+def kernel_forgets_the_drives() -> object:
+    """Or the machine would wait for them when it is switched off."""
+    for serial in connected():
+        disconnect(serial)
+    return ""
+
+
+def chosen() -> Checks:
+    """What the machine makes: one of each kind, or every fault and moment where it was given the file `every`."""
+    if not os.path.exists("every"):
+        return CHECKS
+    first, last = kernel_connects_to_the_drives, kernel_forgets_the_drives
+    return {first.__name__: first, **EVERY, last.__name__: last}
+
+
 if __name__ == "__main__":
-    sys.exit(main(CHECKS))
+    sys.exit(main(chosen()))

@@ -16,6 +16,7 @@ from ..daemon.systemd_guest import PATIENCE_S, begin, journal, run, until
 
 RUNTIME = "/run/drives"
 UNIT = "drives"
+DRIVES = "20"
 IMAGE = f"{RUNTIME}/nvme.root/2.0.bin"
 FIRST, SECOND = "LFW0001", "LFW0002"
 IO_ERRORS = ("I/O error", "critical medium", "Disk failure", "Buffer I/O")
@@ -23,11 +24,11 @@ IO_ERRORS = ("I/O error", "critical medium", "Disk failure", "Buffer I/O")
 
 
 def start_drives() -> None:
-    """Two drives, and the kernel's modules."""
+    """Drives, of which each check connects those that it needs, and the kernel's modules."""
     for module in ("nvme-tcp", "raid1"):
         run("modprobe", module, code=0)
     environment = ["--setenv=PYTHONPATH=/opt/model", f"--setenv=LIVEFW_RUNTIME_DIR={RUNTIME}"]
-    command = ["python3", "-m", "livefw", "--json", "machine", "run", "--platform", "nvme"]
+    command = ["python3", "-m", "livefw", "--json", "machine", "run", "--platform", "nvme", "--components", DRIVES]
     run("systemd-run", f"--unit={UNIT}", "--collect", *environment, *command, code=0)
     until(lambda: os.path.exists(IMAGE), "the drives")
 
@@ -117,10 +118,11 @@ def slots(name: str) -> tuple[int, int, list[str]]:
     return info & 7, info >> 4 & 7, re.findall(r"^frs\d *: \w+ \(([^)]*?)[ .]*\)", log, re.MULTILINE)
 
 
-def image(version: str) -> str:
-    """The path of an image with another version."""
+def image(version: str, *, size: int = 0) -> str:
+    """The path of an image with another version, and of at least so many bytes."""
     path = f"/run/{version}.bin"
-    Path(path).write_bytes(Path(IMAGE).read_bytes().replace(b"2.0     ", version.encode().ljust(8)))
+    whole = Path(IMAGE).read_bytes().replace(b"2.0     ", version.encode().ljust(8))
+    Path(path).write_bytes(whole.ljust(size, b"\xa5"))
     return path
 
 

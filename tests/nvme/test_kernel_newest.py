@@ -13,6 +13,7 @@ from ..daemon.newest_kernel import newest
 from ..daemon.virtual_machine import PATIENCE_S, Told, story
 from ..tdx import test_upload_recorded as upload
 from . import newest_checks
+from .test_kernel import payload
 
 pytestmark = pytest.mark.timeout(PATIENCE_S)
 
@@ -25,9 +26,8 @@ def told(tmp_path_factory: pytest.TempPathFactory, package: Path) -> Told:
 
     def files() -> Mapping[str, Path]:
         tests = Path(__file__).parents[1]
-        names = ["daemon/systemd_guest.py", "tdx/upload_steps.py"]
-        names += [f"nvme/{name}.py" for name in ("kernel_guest", "kernel_checks", "newest_checks")]
-        return {"livefw.deb": package, **{f"tests/{name}": tests / name for name in names}}
+        names = ("tdx/upload_steps.py", "nvme/newest_checks.py")
+        return payload(package) | {f"tests/{name}": tests / name for name in names}
 
     return story(tmp_path_factory, "newest", "tests.nvme.newest_checks", files, kernel=newest)
 

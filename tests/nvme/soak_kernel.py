@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every fault of a drive, and SIGKILL at every moment, on Debian's kernel; test_kernel.py has one of each kind."""
+
+from pathlib import Path
+
+import pytest
+
+from ..daemon.conftest import package, packages
+from ..daemon.virtual_machine import PATIENCE_S, Told, story
+from . import ends, kernel_ends
+from .test_kernel import payload
+
+pytestmark = pytest.mark.timeout(PATIENCE_S)
+
+__all__ = ["package", "packages"]
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory, package: Path) -> Told:
+    """The story of one machine, which finds a file `every`."""
+    files = {**payload(package), "every": Path(ends.__file__)}
+    return story(tmp_path_factory, "nvme-every", "tests.nvme.kernel_checks", lambda: files)
+
+
+@pytest.mark.parametrize("name", kernel_ends.EVERY)
+def test_on_a_real_kernel(name: str, told: Told) -> None:
+    told.require(name)
