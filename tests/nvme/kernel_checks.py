@@ -26,6 +26,7 @@ from .kernel_guest import (
     load,
     next_version,
     no_io_error,
+    reset,
     slots,
     stage,
     start_drives,
@@ -59,7 +60,7 @@ def kernel_connects_to_the_drives() -> object:
 
 @check
 def drive_is_staged_planned_and_activated() -> object:
-    """nvme-cli finds what livefw says: the slot, and what runs. Linux 6.1 shows it only once it connects again."""
+    """nvme-cli finds what livefw says: the slot, and what runs. Linux 6.1 shows it only after a reset."""
     name, since = connect(FIRST), time.time()
     stage(FIRST, "2.0")
     assert slots(name) == (1, 0, ["1.0", "2.0"])
@@ -71,6 +72,8 @@ def drive_is_staged_planned_and_activated() -> object:
     assert slots(name) == (2, 0, ["1.0", "2.0"])
     assert attribute(name, "firmware_rev") == "1.0"
     no_io_error(since)
+    reset(name)
+    assert attribute(name, "firmware_rev") == "2.0"
     disconnect(FIRST)
     assert attribute(connect(FIRST), "firmware_rev") == "2.0"
     return run("livefw", "history").out

@@ -93,6 +93,12 @@ def disconnect(serial: str) -> None:
         until(lambda: serial not in connected(), f"the end of {name}")
 
 
+def reset(name: str) -> None:
+    """Reset a controller, by nvme-cli, and wait until it is back."""
+    run("nvme", "reset", f"/dev/{name}", code=0)
+    until(lambda: attribute(name, "state") == "live", f"the end of the reset of {name}")
+
+
 def block(name: str) -> str:
     """The block device of a controller's one namespace; with multipath its name has the number of the subsystem."""
     subsystem = next(iter(glob.glob(f"/sys/class/nvme-subsystem/nvme-subsys*/{name}")), "")

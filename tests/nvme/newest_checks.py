@@ -6,7 +6,7 @@ import os
 import sys
 import time
 
-from ..daemon.systemd_guest import Checks, main, registers, run, until
+from ..daemon.systemd_guest import Checks, main, registers, run
 from . import kernel_checks
 from .kernel_guest import (
     FIRST,
@@ -20,6 +20,7 @@ from .kernel_guest import (
     key,
     livefw,
     no_io_error,
+    reset,
     slots,
     stage,
 )
@@ -66,8 +67,7 @@ def activation_that_nothing_announces_is_not_shown() -> object:
     assert identify(name)["fr"].strip() == "2.0"
     assert attribute(name, "firmware_rev") == "1.0"
     no_io_error(since)
-    run("nvme", "reset", f"/dev/{name}", code=0)
-    until(lambda: attribute(name, "state") == "live", "the end of the reset")
+    reset(name)
     assert attribute(name, "firmware_rev") == "2.0"
     return result["text"]
 

@@ -4,7 +4,7 @@
 Seen with the kernels of Debian, 6.12 and 7.3.4: an activation that an event announces makes the controller
 ``resetting`` until the drive processes commands again, and the version in sysfs is read anew; one that nothing
 announces leaves the state and the version as they were. One that takes longer than MTFA ends with a reset of the
-controller, after which the version is what the drive tells then.
+controller, after which the version is what the drive tells then. Linux 6.1 differs in the first: it keeps the version.
 """
 
 import errno
