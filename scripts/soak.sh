@@ -20,7 +20,8 @@ echo "soak: seed $LIVEFW_SEED: random histories for $LIVEFW_SOAK seconds"
     tests/truth/test_hand_made.py tests/truth/test_histories.py tests/truth/test_settled.py tests/truth/test_random.py
 unset LIVEFW_SOAK LIVEFW_PARTS
 echo "soak: the driver of dkms, in Debian's kernel and in one that watches it"
-"$python" -m pytest -q -o faulthandler_timeout=0 tests/qemu/soak_module.py tests/qemu/soak_kexec.py
+"$python" -m pytest -q -o faulthandler_timeout=0 \
+    tests/qemu/soak_module.py tests/qemu/soak_tracer.py tests/qemu/soak_kexec.py
 echo "soak: seed $LIVEFW_SEED: the driver of dkms against its model, and livefw above it with each fault"
 "$python" -m pytest -q -o faulthandler_timeout=0 tests/qemu/soak_steps.py tests/qemu/soak_faults.py
 echo "soak: an arm64 Debian in which DKMS builds the driver, and livefw, livefwd and fwupdmgr run"

@@ -71,15 +71,15 @@ class Told(NamedTuple):
 
 
 class Host:
-    """A guest with livefw in it."""
+    """A guest with livefw in it, whose program answers each line of JSON with one that begins with ``@``."""
 
-    def __init__(self, platform: str, module: Module, python: str, folder: Path) -> None:
+    def __init__(self, platform: str, module: Module, python: str, folder: Path, *, inside: str = INSIDE) -> None:
         self.console = Console()
         kernel, initrd = folder / "kernel", folder / "initrd"
         kernel.write_bytes(kernel_file.image(os.fspath(module.kernel)) or module.kernel.read_bytes())
         files = [
             *guest_python.entries(python),
-            ArchiveFile("inside.py", stat.S_IFREG | 0o644, INSIDE.encode()),
+            ArchiveFile("inside.py", stat.S_IFREG | 0o644, inside.encode()),
             ArchiveFile("livefw_lfa.ko", stat.S_IFREG | 0o644, module.files[0].read_bytes()),
         ]
         command = "stty -echo; PYTHONPATH=/opt/livefw $(ls /usr/bin/python3.??) -u /inside.py"
@@ -102,7 +102,12 @@ class Host:
     def activate(self, guid: str) -> Told:
         """Have livefw activate what is pending."""
         before = self.machine.platform.next_commit
-        self.machine.type(json.dumps(guid).encode() + b"\n")
+        listed, *outcomes = self.ask(guid)
+        return Told(listed, outcomes[0] if outcomes else "nothing", self.machine.platform.next_commit > before)
+
+    def ask(self, request: Any) -> Any:
+        """What the program in the guest answers."""
+        self.machine.type(json.dumps(request).encode() + b"\n")
         lines = []
         for line in self._lines:
             if line.startswith("@"):
@@ -110,8 +115,7 @@ class Host:
             lines.append(line)
         else:
             pytest.fail("\n".join(["the guest has ended", *lines[-30:]]))
-        listed, *outcomes = json.loads(line[1:])
-        return Told(listed, outcomes[0] if outcomes else "nothing", self.machine.platform.next_commit > before)
+        return json.loads(line[1:])
 
     def renew(self, guid: str) -> None:
         """A machine on which nothing is wrong, with a new image, of which the platform notifies the driver.
