@@ -18,6 +18,7 @@ import pytest
 
 from livefw.activation.measure import tracer
 from livefw.activation.measure.meter import Measurement, SamplingMeter, TracingMeter, meter
+from livefw.activation.measure.sampler import GAPS
 from livefw.activation.measure.tracer import OSNOISE, TIMERLAT, Instance, offered
 from livefw.activation.policy.document import Measuring
 from livefw.files.host import HostFiles
@@ -167,6 +168,17 @@ def test_timerlat_where_somebody_keeps_osnoise_out(tracefs: Tracefs) -> None:
 @pytest.mark.parametrize("text", ["", HEAD, OSNOISE_TEXT.replace(MARK, ""), "\x00\xff [000] sample_threshold:\n"])
 def test_without_its_mark_a_trace_tells_nothing(tracefs: Tracefs, text: str) -> None:
     assert tracefs.measure(text) is None
+
+
+def test_of_many_stops_the_longest_are_kept(tracefs: Tracefs) -> None:
+    """On a busy machine each turn of another program counts as a stop."""
+    line = " osnoise/1-962 [001] ..... 1: sample_threshold: start {}.{:09} duration {} ns interference 0\n"
+    turns = "".join(line.format(100, 3_000_000 * number, 2_000_000) for number in range(300))
+    found = tracefs.measure(HEAD + MARK + turns + line.format(101, 0, 50_000_000))
+    assert found
+    (row,) = (row for row in found.rows if row.cpus == "1")
+    assert (len(row.gaps), row.gaps[-1], row.longest_ns) == (GAPS, (1_000_000_000, 1_050_000_000), 50_000_000)
+    assert list(row.gaps) == sorted(row.gaps)
 
 
 def test_a_buffer_that_was_too_small_is_told(tracefs: Tracefs) -> None:

@@ -327,9 +327,9 @@ class TracingMeter:
                 continue
             marked = gap.end_ns >= 0  # a gap that began before the mark and ended after it counts
             longest[gap.cpu][marked] = max(longest[gap.cpu][marked], gap.end_ns - gap.start_ns)
-            if gap.end_ns - gap.start_ns >= NOTE_NS and len(gaps[gap.cpu]) < GAPS:
+            if gap.end_ns - gap.start_ns >= NOTE_NS:
                 gaps[gap.cpu].append((gap.start_ns, gap.end_ns))
-        rows = tuple(CpuRow(str(cpu), longest[cpu][True], longest[cpu][False], tuple(gaps[cpu])) for cpu in cpus)
+        rows = tuple(CpuRow(str(cpu), longest[cpu][True], longest[cpu][False], _longest(gaps[cpu])) for cpu in cpus)
         notes = [f"stops below {tracer.NOTE_NS // 1000} us do not count"] if self._tracer is tracer.OSNOISE else []
         if any(map(instance.lost, cpus)):
             notes.append("the kernel's buffer was too small for all of them")
@@ -349,6 +349,11 @@ class TracingMeter:
         if self._instance:
             self._instance.close()
             self._instance = None
+
+
+def _longest(gaps: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """As many as are kept, in their order: on a busy machine the first would fill the list before the activation."""
+    return tuple(sorted(sorted(gaps, key=lambda gap: gap[1] - gap[0])[-GAPS:]))
 
 
 def spread(cpus: list[int], limit: int) -> list[int]:
