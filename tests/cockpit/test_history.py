@@ -21,7 +21,9 @@ def recorded(planted: Path, folder: Path, serve: Serve) -> Daemon:
     state = folder / "long"
     state.mkdir()
     fill(state, LENGTH)
-    return serve(planted, "--state", str(state))
+    daemon = serve(planted, "--state", str(state))
+    daemon.call("List")  # which records what is pending: from now on nothing is added to the history
+    return daemon
 
 
 def saved(page: Page, button: str) -> tuple[str, str]:
