@@ -348,6 +348,10 @@ def test_page_by_page_a_long_history_is_told_whole(planted: Path, serve: Serve, 
     rows = [row["intent"]["sequence"] for page in pages for row in page]
     assert rows == sorted(set(rows), reverse=True)
     assert daemon.call("HistoryBefore", "ssx", "", "", rows[-1])[2] == ExitCode.NOTHING_TO_DO
+    assert len(json.loads(daemon.call("HistoryBefore", "ssx", "", "", 2**63 - 1)[0])["history"]) == ROWS[0]
+    for number in (0, -(2**63)):
+        with pytest.raises(CallFailed, match="number of a row"):
+            daemon.call("HistoryBefore", "ssx", "", "", number)
 
 
 def test_a_report_of_a_long_history_has_what_fits(planted: Path, serve: Serve, long: Path) -> None:

@@ -83,6 +83,8 @@ class Livefw1(Face):
 
     def history_before(self, call: IncomingCall, component: str, since: str, before: int) -> Any:
         """``livefw history --before``."""
+        if before < 1:  # what is computed from the least number has no place in the database
+            raise DBusError(_INVALID, "before is the number of a row, from 1")
         return self._ask(call, Question("history", (component, since, str(before))))
 
     def report(self, call: IncomingCall, words: Words, since: str, until: str) -> Any:
