@@ -73,3 +73,14 @@ def test_no_more_gaps_are_noted_than_there_is_room_for(memory: mmap.mmap, monkey
     assert sampler.SLOT.unpack_from(memory, OFFSET)[3] == sampler.GAPS
     assert (0, 0) not in gaps(memory, sampler.GAPS)
     assert memory[OFFSET + sampler.STEP :] == bytes(sampler.STEP)
+
+
+def test_if_there_is_no_room_the_shortest_gap_makes_it(memory: mmap.mmap, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine has hundreds of gaps before the activation, whose own must not be missing."""
+    run(memory, monkeypatch, [2 * MS, *[5 * MS] * (sampler.GAPS - 1), 3 * MS, 9 * MS, 1 * MS, 0])
+    found = sampler.row(memory, OFFSET, 0)
+    assert found
+    noted = found["gaps"]
+    assert isinstance(noted, list)
+    lengths = [end - start for start, end in noted]
+    assert lengths == [*[5 * MS] * (sampler.GAPS - 1), 9 * MS]

@@ -10,6 +10,7 @@ takes about one percent of its CPU. If permitted it runs with the lowest real-ti
 it then, only what stops the CPU can.
 """
 
+import heapq
 import json
 import mmap
 import os
@@ -23,7 +24,7 @@ SLOT = struct.Struct("=qqqq")
 GAP = struct.Struct("=qq")
 """A delay: begin and end in ns of the monotonic clock."""
 GAPS = 256
-"""Delays stored for one CPU at most; later ones count only for the longest."""
+"""Delays stored for one CPU at most: the longest. On a busy machine so many come before the activation."""
 STEP = SLOT.size + GAPS * GAP.size
 NOTE_NS = 1_000_000
 """The shortest delay that is stored; the tick of an ordinary scheduler is shorter."""
@@ -36,7 +37,7 @@ def worker(memory: mmap.mmap, offset: int, cpu: int, period_ns: int, parent: int
     with suppress(PermissionError):  # other programs may delay it as well; the baseline shows how much
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
     longest = [0, 0]
-    count = 0
+    stored: list[tuple[int, int]] = []  # a heap: length, place
     SLOT.pack_into(memory, offset, 1, 0, 0, 0)
     due = time.monotonic_ns() + period_ns
     while memory[0] != STOPPED and os.getppid() == parent:
@@ -45,11 +46,23 @@ def worker(memory: mmap.mmap, offset: int, cpu: int, period_ns: int, parent: int
         late = now - due
         marked = memory[0] == MARKED  # read now: a delay that began before the mark and ended after it counts
         longest[marked] = max(longest[marked], late)
-        if late >= NOTE_NS and count < GAPS:
-            GAP.pack_into(memory, offset + SLOT.size + count * GAP.size, due, now)
-            count += 1
-        SLOT.pack_into(memory, offset, 1, *longest, count)
+        if late >= NOTE_NS and (place := placed(stored, late)) is not None:
+            GAP.pack_into(memory, offset + SLOT.size + place * GAP.size, due, now)
+        SLOT.pack_into(memory, offset, 1, *longest, len(stored))
         due = now + period_ns
+
+
+def placed(stored: list[tuple[int, int]], length: int) -> int | None:
+    """Where to store a delay: instead of the shortest if there is no place left; None if that one is longer."""
+    if len(stored) < GAPS:
+        place = len(stored)
+        heapq.heappush(stored, (length, place))
+    elif length > stored[0][0]:
+        place = stored[0][1]
+        heapq.heapreplace(stored, (length, place))
+    else:
+        return None
+    return place
 
 
 def main(words: list[str]) -> int:
@@ -98,7 +111,7 @@ def row(memory: mmap.mmap, offset: int, cpu: int) -> dict[str, object] | None:
     """The figures of one worker; None if it could not be pinned."""
     pinned, before, longest, count = SLOT.unpack_from(memory, offset)
     gaps = [GAP.unpack_from(memory, offset + SLOT.size + index * GAP.size) for index in range(count)]
-    return {"cpu": cpu, "baseline_ns": before, "longest_ns": longest, "gaps": gaps} if pinned else None
+    return {"cpu": cpu, "baseline_ns": before, "longest_ns": longest, "gaps": sorted(gaps)} if pinned else None
 
 
 if __name__ == "__main__":
