@@ -6,6 +6,7 @@ import pty
 import select
 import shlex
 import subprocess
+import termios
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -84,6 +85,10 @@ def zsh(scripts: Path, lines: Sequence[str], environment: Mapping[str, str]) -> 
 
     (place / ".zshrc").write_text(_ZSH.format(scripts=scripts, answer=answer, end=_END))
     end, other = pty.openpty()
+    # While zsh works, the terminal edits lines: it would take the key that is meant for zsh, whose line would stay.
+    modes = termios.tcgetattr(other)
+    modes[6][termios.VKILL] = b"\0"
+    termios.tcsetattr(other, termios.TCSANOW, modes)
     with subprocess.Popen(
         ["zsh", "-i"],
         env=dict(environment),
