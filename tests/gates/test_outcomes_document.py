@@ -48,6 +48,7 @@ UNNAMED = {
     "providers/lfa/diagnose.py: _confirms",
     "providers/lfa/diagnose.py: diagnose",
     "providers/lfa/diagnose.py: _guessed",
+    "providers/nvme/provider.py: diagnose",
     "providers/redfish/codes.py: ",
     "providers/tdx/codes.py: ",
     "providers/tdx/select.py: judge",
