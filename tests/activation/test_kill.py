@@ -179,7 +179,7 @@ def test_killed_at_every_point(world: World, faulty: bool) -> None:
 
 
 def test_while_the_kernel_goes_on_the_next_engine_is_kept_out(world: World) -> None:
-    world.machine.inject(FaultRequest(name="slow", component=RMM, ms=300.0, function="PRIME", times=1))
+    world.machine.inject(FaultRequest(name="slow", component=RMM, ms=3000.0, function="PRIME", times=1))
     world.die_at(Point.ASKED)
     with pytest.raises(Busy, match="6c0762a6"):
         world.engine().open()

@@ -53,7 +53,7 @@ def test_whatever_runs_is_counted(tmp_path: Path) -> None:
         assert (done.returncode, done.stderr) in ((0, b""), (-signal.SIGTERM, b"")), (file, done)
     found = collect(tmp_path)
     assert {file: found[file].lines_run for file in STARTED if found[file].lines_run < 3} == {}
-    assert found["activation/measure/sampler.py"].percent[0] > 90  # with what it forks
+    assert found["activation/measure/sampler.py"].percent[0] > 85  # with what it forks; not a full list of delays
     assert found["daemon/service.py"] == found["daemon/service.py"]._replace(lines_run=0, branches_run=0)
     assert len(found) == len([*SOURCES.rglob("*.py")])
 
