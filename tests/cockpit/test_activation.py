@@ -119,8 +119,8 @@ def _tab_to(page: Page, text: str) -> bool:
 
 
 def slow(held: Held) -> None:
-    """Let the image take so long that something else happens meanwhile."""
-    held.machine.inject(FaultRequest(name="slow", ms=1500))
+    """Let the image take so long that something else happens meanwhile, until the fault is cleared."""
+    held.machine.inject(FaultRequest(name="slow", ms=2000))
 
 
 @both
@@ -131,6 +131,7 @@ def test_a_reload_in_the_middle_changes_nothing(held: Held, enter: Enter) -> Non
     expect(row(page)).to_contain_text("Activating")
     page.reload()
     expect(row(page)).to_contain_text("Activating")
+    held.machine.clear_faults()
     expect(row(page)).to_contain_text("Up to date")
     page.get_by_role("link", name="History").click()
     newest = page.get_by_role("table", name="History").get_by_role("row").nth(1)
@@ -144,6 +145,7 @@ def test_another_browser_sees_it_live(held: Held, enter: Enter) -> None:
     expect(row(second)).to_contain_text("Ready")
     begin(first)
     expect(row(second)).to_contain_text("Activating")
+    held.machine.clear_faults()
     expect(row(second)).to_contain_text("Up to date")
 
 
@@ -155,6 +157,7 @@ def test_a_daemon_that_dies_and_comes_back_has_the_truth(held: Held, enter: Ente
     expect(row(page)).to_contain_text("Activating")
     held.daemon.end(signal.SIGKILL)
     serve(held.root)
+    held.machine.clear_faults()
     expect(dialogue.get_by_text("Activated", exact=True)).to_be_visible()
     dialogue.get_by_role("button", name="Close").click()
     expect(row(page)).to_contain_text("Up to date")
