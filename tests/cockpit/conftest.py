@@ -54,9 +54,12 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return once(tmp_path_factory, "cockpit-page", build) / "page"
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One Chromium for the tests here. Not for longer: as long as there is one, this thread has a loop of asyncio."""
+    """One Chromium for the tests of a module. Not for longer: while there is one, asyncio has a loop in this thread.
+
+    (The scope "package" would be the whole run: a folder without `__init__.py` is no package to pytest.)
+    """
     with chromium() as made:
         yield made
 
