@@ -12,6 +12,7 @@ import livefw
 from livefw.activation.policy.document import KEYS
 from livefw.activation.policy.example import EXAMPLES
 from livefw.activation.policy.reader import rows
+from livefw.cli import complete
 from livefw.cli.arguments import configured, top
 from livefw.cli.parser import CommandParser
 from livefw.cli.verbs import VERBS
@@ -35,6 +36,7 @@ ENVIRONMENT = {
     "LIVEFW_STATE": "Directory of the history, if there is no option --state.",
     "LIVEFW_RUNTIME_DIR": "Directory of locks and of modelled machines.",
     "LIVEFW_SOCKET": "Socket of the daemon to which commands are sent.",
+    complete.PATIENCE_VARIABLE: "Seconds after which the completion of a shell offers nothing; 2 if it is not set.",
 }
 VOLUMES = {1: "User Commands", 5: "File Formats", 8: "System Administration"}
 

@@ -49,6 +49,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "TERM": "dumb",
         "LIVEFW_STATE": str(place / "state"),
         "LIVEFW_RUNTIME_DIR": str(place / "run"),
+        complete.PATIENCE_VARIABLE: str(ANSWER_S),
         "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
         "XDG_RUNTIME_DIR": str(place),
     }
@@ -174,8 +175,20 @@ def test_it_ends_where_the_machine_does_not_answer(tmp_path: Path, environment: 
     lfa.mkdir(parents=True)
     os.mkfifo(lfa / "inventory")
     command = ["livefw", complete.COMMAND, "components", "--root", str(tmp_path)]
-    done = subprocess.run(command, env=environment, capture_output=True, check=False, timeout=60)
+    given = environment | {complete.PATIENCE_VARIABLE: "0.5"}
+    done = subprocess.run(command, env=given, capture_output=True, check=False, timeout=60)
     assert (done.returncode, done.stdout) == (0, b"")
+
+
+@pytest.mark.parametrize(
+    ("told", "seconds"),
+    [("10", 10), ("0.5", 0.5), *((each, 2) for each in ("", "0", "-1", "nan", "inf", "1e9", "soon"))],
+)
+def test_patience_is_what_the_environment_says_if_that_is_a_time(
+    told: str, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(complete.PATIENCE_VARIABLE, told)
+    assert complete.patience_s() == seconds
 
 
 @pytest.mark.fuse

@@ -2,7 +2,7 @@
 """Words for the completion of shells: ``livefw _complete KIND [WORD]...`` prints them, one a line.
 
 The words of the command line so far tell which machine is meant. It says nothing about errors, takes no lock, writes
-nothing, and ends after `PATIENCE_S`.
+nothing, and ends after `patience_s`.
 """
 
 from __future__ import annotations
@@ -23,8 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 COMMAND = "_complete"
-PATIENCE_S = 2.0
+_PATIENCE_S = 2.0
 """A person waits for no completion longer than this; a BMC may take it."""
+PATIENCE_VARIABLE = "LIVEFW_COMPLETION_TIMEOUT"
+"""For a slow machine or a BMC far away: other seconds than those."""
+_LONGEST_S = 600.0
 _MOST = 1000
 _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:/+=@-]{0,127}")
 """Words that no shell takes for anything else: bash expands what it is given, and firmware chooses its names."""
@@ -33,7 +36,7 @@ _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:/+=@-]{0,127}")
 def run(words: Sequence[str]) -> int:
     """Print the words of a kind; nothing for a kind that does not exist. Always `ExitCode.DONE`."""
     signal.signal(signal.SIGALRM, lambda *_: os._exit(int(ExitCode.DONE)))
-    signal.setitimer(signal.ITIMER_REAL, PATIENCE_S)
+    signal.setitimer(signal.ITIMER_REAL, patience_s())
     kind, *line = words or [""]
     if kind in KINDS:
         with suppress(Exception):  # whatever it is: there is nothing to complete, and nobody to report it to
@@ -41,6 +44,14 @@ def run(words: Sequence[str]) -> int:
             sys.stdout.write("".join(f"{word}\n" for word in list(found)[:_MOST]))
     signal.setitimer(signal.ITIMER_REAL, 0)
     return ExitCode.DONE
+
+
+def patience_s() -> float:
+    """For how many seconds words are looked for; what the variable says if that is a time at all."""
+    with suppress(ValueError):
+        if 0 < (told := float(os.environ.get(PATIENCE_VARIABLE, ""))) <= _LONGEST_S:
+            return told
+    return _PATIENCE_S
 
 
 def _components(line: Sequence[str]) -> Iterator[str]:
