@@ -8,17 +8,13 @@ cache=${LIVEFW_TEST_CACHE:-${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}/.c
 target=${1:-$cache/guest-python}
 apt=$cache/apt
 rm -rf "$target.new" "$target.unavailable"
-mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$target.new/packages" || exit 1
+foreign=arm64
+# shellcheck source=scripts/apt.sh
+. "$(dirname "$0")/apt.sh" && make_apt
+mkdir -p "$target.new/packages" || exit 1
 target=$(cd "$target.new" && pwd) && target=${target%.new}
 cd "$target.new/packages" || exit 1
 
-# Each step has its time: a set-up must not wait for a mirror that does not answer.
-get() {
-    program=$1
-    shift
-    timeout 120 "$program" -q -o Dir::State::lists="$apt/lists" -o Dir::Cache="$apt" -o APT::Architectures::=arm64 \
-        -o APT::Sandbox::User=root -o Acquire::Retries=1 -o Acquire::http::Timeout=20 "$@"
-}
 needed_by() {
     get apt-cache depends --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces --no-enhances "$@" |
         sed -n 's/.*Depends: \([^ <>:]*\).*/\1/p'

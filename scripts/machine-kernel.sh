@@ -6,9 +6,9 @@
 # a file DIR.unavailable says why.
 set -u
 target=${1:?usage: machine-kernel.sh DIR}
-next=trixie
 wanted="nvme ext4 autofs4 nvme-tcp raid1 test_firmware"
-recipe=$(sha256sum <"$0")
+functions=$(dirname "$0")/apt.sh
+recipe=$(cat "$0" "$functions" | sha256sum)
 if [ "$(cat "$target/recipe" 2>/dev/null)" = "$recipe" ]; then exit 0; fi
 
 fail() {
@@ -19,28 +19,13 @@ fail() {
 
 [ "$(uname -m)" = x86_64 ] || fail "the virtual machine of the tests is made on x86-64 only"
 rm -rf "$target.new" "$target.unavailable"
-mkdir -p "$target.new/apt/lists/partial" "$target.new/apt/archives/partial"
+apt=$target.new/apt
+# shellcheck source=scripts/apt.sh
+. "$functions" && make_apt
 cd "$target.new" || exit 1
 
-# Each step has its time: a set-up must not wait for a mirror that does not answer.
-get() {
-    program=$1
-    shift
-    timeout 300 "$program" -q -o Dir::State::lists="$PWD/apt/lists" -o Dir::Cache="$PWD/apt" -o APT::Sandbox::User=root \
-        -o Acquire::Retries=1 -o Acquire::http::Timeout=20 "$@"
-}
-# The same for the next release, as if nothing were installed.
-get_next() {
-    program=$1
-    shift
-    get "$program" -o Dir::State::status=/dev/null -o Dir::Etc::sourcelist="$PWD/apt/sources.list" \
-        -o Dir::Etc::sourceparts=- "$@"
-}
 fetch() {
-    # shellcheck disable=SC2016
-    get apt-get update && get apt-get indextargets --format '$(REPO_URI) $(CODENAME)' 'Identifier: Packages' |
-        sed -n "s#^\\([^ ]*\\) bookworm\$#deb \\1 $next main\\ndeb \\1 $next-backports main#p" | sort -u >apt/sources.list
-    get_next apt-get update || return
+    get apt-get update && next_sources && get_next apt-get update || return
     release=$(get_next apt-cache search --names-only '^linux-binary-[0-9.]*[+]deb[0-9]*-amd64$' |
         sed 's/^linux-binary-\([^ ]*\) .*/\1/' | sort -V | tail -n 1)
     [ -n "$release" ] && get_next apt-get download "linux-base-$release" "linux-binary-$release" "linux-modules-$release" || return

@@ -8,25 +8,13 @@ cache=${LIVEFW_TEST_CACHE:-${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}/.c
 apt=$cache/apt
 driver=$cache/driver
 new=$driver/new
-next=trixie
 rm -rf "$new" "$driver/unavailable"
-mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$driver/next/lists/partial" "$new"
+foreign=arm64
+# shellcheck source=scripts/apt.sh
+. "$(dirname "$0")/../../scripts/apt.sh" && make_apt
+mkdir -p "$new"
 cd "$new" || exit 1
 
-# Each step has its time: a set-up must not wait for a mirror that does not answer.
-get() {
-    program=$1
-    shift
-    timeout 300 "$program" -q -o Dir::State::lists="$apt/lists" -o Dir::Cache="$apt" -o APT::Architectures::=arm64 \
-        -o APT::Sandbox::User=root -o Acquire::Retries=1 -o Acquire::http::Timeout=20 "$@"
-}
-# The same for the next release, as if nothing were installed.
-get_next() {
-    program=$1
-    shift
-    get "$program" -o Dir::State::lists="$driver/next/lists" -o Dir::Cache="$driver/next" -o Dir::State::status=/dev/null \
-        -o Dir::Etc::sourcelist="$driver/next/sources.list" -o Dir::Etc::sourceparts=- "$@"
-}
 # Of PACKAGE, what it depends on and begins with WORD, without its architecture; GET says where.
 depends() { "$1" apt-cache depends "$2" | sed -n "s/.*Depends: <*\\($3[^ :>]*\\).*/\\1/p" | head -n 1; }
 newest() { "$1" apt-cache search --names-only '^linux-image-[0-9].*-cloud-arm64$' | cut -d ' ' -f 1 | sort -V | tail -n 1; }
@@ -56,11 +44,7 @@ fetch() {
 }
 # Its programs for this machine need the C library of their own release.
 fetch_next() {
-    # shellcheck disable=SC2016
-    get apt-get indextargets --format '$(REPO_URI) $(CODENAME)' 'Identifier: Packages' |
-        sed -n "s#^\\([^ ]*\\) bookworm\$#deb \\1 $next main\\ndeb \\1 $next-backports main#p" |
-        sort -u >"$driver/next/sources.list"
-    get_next apt-get update && get_next apt-get download libc6 && dpkg-deb -x libc6_*.deb libc && rm libc6_*.deb &&
+    next_sources && get_next apt-get update && get_next apt-get download libc6 && dpkg-deb -x libc6_*.deb libc && rm libc6_*.deb &&
         download get_next "$(newest get_next)" && unpack || return
     loader=$(find libc/usr/lib -name 'ld-linux-*.so.*')
     for scripts in usr/lib/linux-kbuild-[7-9]*/scripts; do

@@ -7,16 +7,12 @@ cache=${LIVEFW_TEST_CACHE:-${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}/.c
 apt=$cache/apt
 new=$cache/kernel/new
 rm -rf "$new" "$cache/kernel/unavailable"
-mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$new"
+foreign=arm64
+# shellcheck source=scripts/apt.sh
+. "$(dirname "$0")/../../scripts/apt.sh" && make_apt
+mkdir -p "$new"
 cd "$new" || exit 1
 
-# Each step has its time: a set-up must not wait for a mirror that does not answer.
-get() {
-    program=$1
-    shift
-    timeout 300 "$program" -q -o Dir::State::lists="$apt/lists" -o Dir::Cache="$apt" -o APT::Architectures::=arm64 \
-        -o APT::Sandbox::User=root -o Acquire::Retries=1 -o Acquire::http::Timeout=20 "$@"
-}
 fetch() {
     get apt-get update || return
     image=$(get apt-cache depends linux-image-cloud-arm64:arm64 | sed -n 's/.*Depends: \(linux-image-[^ :]*\).*/\1/p' | head -n 1)
