@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Python packages that not everybody needs: what each is for, and how to install it."""
 
+import os
+import sys
 from importlib import import_module
 from types import ModuleType
 from typing import NamedTuple
@@ -9,16 +11,17 @@ from livefw.errors import NotInstalled
 
 
 class Library(NamedTuple):
-    """What there is not without it, what to tell pip, and Debian's package, empty where there is none."""
+    """What there is not without it, what to tell pip, Debian's package, empty where there is none, and since when."""
 
     purpose: str
     pip: str
     debian: str = ""
+    since: str = ""
 
 
 LIBRARIES = {
     "msgspec": Library(
-        "modelled machines (livefw machine, livefw demo)", "msgspec", "python3-msgspec (from Debian 13 on)"
+        "modelled machines (livefw machine, livefw demo)", "msgspec", "python3-msgspec", " (from Debian 13 on)"
     ),
     "cryptography": Library(
         "signatures (livefw image, signed measurements of a BMC), no modelled BMC",
@@ -54,7 +57,31 @@ def cause(error: ImportError) -> NotInstalled | None:
 
 
 def how(name: str) -> str:
-    """How to install it."""
+    """How to install it for this interpreter."""
     library = LIBRARIES[name]
-    debian = f", or Debian's {library.debian}" if library.debian else ""
-    return f"pip install {library.pip}{debian}"
+    if not is_externally_managed():
+        debian = f", or Debian's {library.debian}{library.since}" if library.debian else ""
+        return f"pip install {library.pip}{debian}"
+    debian = f"apt install {library.debian}{library.since}, or " if library.debian else ""
+    return f"{debian}pip install {library.pip} in a virtual environment (python3 -m venv)"
+
+
+def command(name: str) -> str:
+    """The same as one command; empty where there is none that is sure to do it."""
+    library = LIBRARIES[name]
+    if not is_externally_managed():
+        return f"pip install {library.pip}"
+    return f"apt install {library.debian}" if library.debian and not library.since else ""
+
+
+def is_externally_managed() -> bool:
+    """Whether pip refuses to install for this interpreter, which a distribution manages.
+
+    Source: PyPA, Externally Managed Environments (PEP 668): the file in the folder of the standard library says so, and
+    counts outside virtual environments only.
+    """
+    if sys.prefix != sys.base_prefix:
+        return False
+    import sysconfig  # only for errors
+
+    return os.path.exists(os.path.join(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED"))

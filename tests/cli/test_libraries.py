@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+import sysconfig
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,38 @@ def test_in_words_too(machine: Any) -> None:
         "livefw: the Python package msgspec is not installed\n"
         "  hint: pip install msgspec, or Debian's python3-msgspec (from Debian 13 on)\n"
     )
+
+
+WHERE_IT_MAY = "in a virtual environment (python3 -m venv)"
+
+
+@pytest.mark.parametrize(
+    ("name", "hint", "command"),
+    [
+        ("redfish", f"pip install 'livefw[redfish]' {WHERE_IT_MAY}", ""),
+        (
+            "cryptography",
+            f"apt install python3-cryptography, or pip install 'livefw[crypto]' {WHERE_IT_MAY}",
+            "apt install python3-cryptography",
+        ),
+        (
+            "msgspec",
+            f"apt install python3-msgspec (from Debian 13 on), or pip install msgspec {WHERE_IT_MAY}",
+            "",
+        ),
+    ],
+)
+def test_what_pip_refuses_is_not_recommended(
+    name: str, hint: str, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PEP 668: a marker in the folder of the standard library, and no virtual environment."""
+    monkeypatch.setattr(sysconfig, "get_path", lambda _: str(tmp_path))
+    (tmp_path / "EXTERNALLY-MANAGED").touch()
+    assert libraries.how(name).startswith(f"pip install {libraries.LIBRARIES[name].pip}")  # in the tests' environment
+    monkeypatch.setattr(sys, "prefix", sys.base_prefix)
+    assert (libraries.how(name), libraries.command(name)) == (hint, command)
+    (tmp_path / "EXTERNALLY-MANAGED").unlink()
+    assert libraries.how(name).startswith(f"pip install {libraries.LIBRARIES[name].pip}")
 
 
 def settings(root: Any) -> None:

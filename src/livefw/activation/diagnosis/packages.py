@@ -23,6 +23,6 @@ def look(_: Scene) -> Iterator[DiagnosisLine]:
             missing += 1
             why = _MISSING._replace(hint=libraries.how(name))
             why = why.fill(which_package_is_missing=error.message, purpose=library.purpose)
-            yield line(LineState.ABSENT, why, f"pip install {library.pip}")
+            yield line(LineState.ABSENT, why, libraries.command(name))
     if not missing:
         yield line(LineState.OK, _ALL.fill(count=len(libraries.LIBRARIES)))
