@@ -35,6 +35,11 @@ def package(*entries: bytes, payload: bytes = bytes(64), header: bytes = HEADER,
     return header + b"".join(entries) + end + payload
 
 
+def entries(count: int) -> bytes:
+    """A package of that many."""
+    return package(*(toc_entry(Guid(struct.pack("<QQ", number, 1)), 0, 0) for number in range(count)), payload=b"")
+
+
 # 16-byte header, entries of 40 bytes: with one entry payloads start at 96, with two at 136.
 BAD = [
     ("empty", b"", Violation.FIP_TRUNCATED, 0),
@@ -53,8 +58,8 @@ BAD = [
     ("one in another", package(toc_entry(RMM.guid, 136, 9), toc_entry(BL31.guid, 140, 1)), Violation.FIP_OVERLAP, 140),
     ("one GUID twice", package(toc_entry(RMM.guid, 136, 4), toc_entry(RMM.guid, 140, 4)), Violation.FIP_DUPLICATE, 56),
     (
-        "a million entries",
-        HEADER + b"".join(toc_entry(Guid(struct.pack("<QQ", i, 1)), 0, 0) for i in range(1_000_000)) + END,
+        "a thousand entries",
+        entries(1_000),
         Violation.FIP_ENTRY_LIMIT,
         16 + 513 * 40,
     ),
@@ -73,7 +78,7 @@ def test_malformed_package_is_refused_with_rule_and_offset(data: bytes, rule: Vi
 
 
 def test_a_million_entries_take_no_memory_for_a_million() -> None:
-    file = io.BytesIO({row[0]: row[1] for row in BAD}["a million entries"])
+    file = io.BytesIO(entries(1_000_000))
     tracemalloc.start()
     try:
         with pytest.raises(PackageError):
