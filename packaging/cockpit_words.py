@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The words that the page in Cockpit shows for outcomes, states, costs and exit codes: ``cockpit_words.py [FILE]``.
+"""The words of the page in Cockpit: outcomes, states, costs, exit codes, settings, checks: ``cockpit_words.py [FILE]``.
 
 They are made from the product's own tables and kept in cockpit/src/words.json, so that the page is built without
 Python. A test compares. What is particular to a machine, such as the text of a check, comes with each answer.
@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from livefw.activation.checks.table import CHECKS
+from livefw.activation.policy.document import KEYS
+from livefw.activation.policy.reader import rows
 from livefw.activation.status_code import StatusCode
 from livefw.cli.explain.codes import OUTCOMES
 from livefw.daemon.interfaces.livefw1 import NAME, PATH
@@ -36,6 +38,7 @@ def document() -> dict[str, Any]:
         "exit_codes": {str(int(code)): text for code, text in MEANINGS.items()},
         "stops": {stop or "": cpu_stop_of({"rendezvous": stop}).text for stop in stops},
         "restarts": {scope.value: text for scope, text in RESTART_TEXTS.items()},
+        "settings": {row.path: row.help for row in rows(KEYS)},
         "checks": {check.name: {"weight": check.weight.value, "about": check.about} for check in CHECKS},
     }
 

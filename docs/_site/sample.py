@@ -9,8 +9,7 @@ import livefw
 from livefw.activation import report
 from livefw.activation.history.journal import Journal
 from livefw.activation.report import Selection
-from livefw.render.report import html
-from livefw.render.report.blocks import TITLE, blocks
+from livefw.render.report.forms import ReportFormat, pieces
 from livefw.testing import ModelMachine
 
 FILE = "sample-report.html"
@@ -35,5 +34,5 @@ def write(directory: Path) -> None:
                 verify=["livefw", "history", "--verify"],
                 seal=lambda: None,
             )
-            pieces = html.pieces(blocks(made, journal), title=TITLE, version=livefw.__version__)
-            (directory / FILE).write_text("".join(pieces), encoding="utf-8")
+            page = "".join(pieces(made, journal, ReportFormat.HTML))
+            (directory / FILE).write_text(page, encoding="utf-8")

@@ -86,6 +86,17 @@ def test_each_key_is_shown_with_its_value_its_line_and_what_it_matches(ready: An
     assert "measure.cpus = 64  # default" in ready.run("policy", "--all").out
 
 
+def test_each_value_leads_to_what_it_means(ready: Any) -> None:
+    settings(ready, FULL + '[notify.hook."mail.sh"]\nevents = ["failed"]\n')
+    document = ready.run("--json", "policy").json
+    keys = {value["path"]: value["key"] for value in document["values"]}
+    assert set(keys.values()) <= {each["path"] for each in document["keys"]}
+    assert keys["limits.seconds"] == "limits.seconds"
+    assert keys["window[1].from"] == "window[].from"
+    assert keys["component.tf-rmm.pin"] == "component.PATTERN.pin"
+    assert keys["notify.hook.mail.sh.events"] == "notify.hook.NAME.events"
+
+
 def test_who_activates_what_is_automatic_is_told(ready: Any) -> None:
     folder = ready.file("/etc/livefw")
     folder.mkdir(parents=True, exist_ok=True)

@@ -2,15 +2,20 @@
 """The history on the page: all of a long one, whether it is consistent, and what is saved of it as a file."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-from bench.records import fill, tamper
+from bench.records import fill, rewrite, tamper
 from playwright.sync_api import Page, expect
+
+from livefw.activation.history.journal import FILE
+from livefw.providers.lfa.fake import FakeLfa
 
 from ..daemon.conftest import Daemon, Serve
 from .conftest import Enter, Hold
+from .test_page import MARKUP, plant
 
 LENGTH = 600
 
@@ -76,8 +81,7 @@ def test_the_report_is_saved_as_the_daemon_makes_it(recorded: Daemon, hold: Hold
     document, text, _ = recorded.call("Report", "asss", [], "", "")
     made = json.loads(document)
     name, content = saved(page, "Download the report as JSON")
-    assert name.startswith("livefw-report-")
-    assert name.endswith(".json")
+    assert name == f"livefw-report-{made['report']['time'][:10]}.json"
     assert without_time(json.loads(content)) == without_time(made)
     name, content = saved(page, "Download the report as text")
     assert name.endswith(".md")
@@ -89,3 +93,48 @@ def test_the_report_is_saved_as_the_daemon_makes_it(recorded: Daemon, hold: Hold
     assert name == f"livefw-{newest}.md"
     assert newest in content
     assert made["activations"][1]["activation"] not in content
+
+
+def test_the_report_in_html_is_a_document_without_a_script(
+    folder: Path, serve: Serve, hold: Hold, enter: Enter
+) -> None:
+    """Opened from the disk: what is called like markup is text there, too."""
+    state = folder / "long"
+    state.mkdir()
+    fill(state, 3)
+    rewrite(state, lambda row: row.__setitem__(5, row[5].replace("TF-1", MARKUP)))
+    bench = FakeLfa()
+    bench.add(name=MARKUP)
+    visit = enter(hold(serve(plant(folder, bench), "--state", str(state))))
+    page = visit.open("/history")
+    newest, named = f"{2:016x}", f"{1:016x}"
+    file = folder / "report.html"
+    with page.expect_download() as begun:
+        page.get_by_role("button", name="Download the report as HTML").click()
+    assert re.fullmatch(r"livefw-report-\d{4}-\d\d-\d\d\.html", begun.value.suggested_filename)
+    begun.value.save_as(file)
+    report = visit.context.new_page()
+    report.goto(file.as_uri())
+    expect(report.get_by_role("heading", level=1)).to_have_text("Firmware activation report")
+    expect(report.get_by_role("link", name=newest)).to_be_visible()
+    expect(report.get_by_role("heading", name=MARKUP).first).to_be_visible()
+    assert report.locator("script, img, iframe, link").count() == 0
+    report.get_by_role("link", name=named).click()
+    assert report.url == f"{file.as_uri()}#a-{named}"
+    page.get_by_role("link", name=newest[:8]).first.click()
+    name, content = saved(page, "Download the report as HTML")
+    assert name == f"livefw-{newest}.html"
+    assert newest in content
+    assert named not in content
+
+
+def test_where_there_is_no_report_nothing_is_saved(recorded: Daemon, folder: Path, hold: Hold, enter: Enter) -> None:
+    page = enter(hold(recorded)).open("/history")
+    expect(page.get_by_text("256 of the newest 256 entries")).to_be_visible()
+    files: list[object] = []
+    page.on("download", lambda each: files.append(each))
+    (folder / "long" / FILE).write_bytes(b"no database at all")
+    page.get_by_role("button", name="Download the report as HTML").click()
+    expect(page.get_by_text("There is no report")).to_be_visible()
+    expect(page.get_by_role("button", name="Verify the record")).to_be_visible()
+    assert files == []

@@ -10,6 +10,8 @@ from tempfile import TemporaryDirectory
 import pytest
 from playwright.sync_api import expect
 
+from livefw.activation.policy import reader
+from livefw.activation.policy.document import KEYS
 from livefw.cli.demo import site, web
 from livefw.cli.demo.site import Cockpit
 from livefw.errors import NotInstalled, TransportError
@@ -141,6 +143,28 @@ def test_it_speaks_the_language_of_cockpit(held: Held, enter: Enter) -> None:
     expect(page.get_by_role("link", name="Verlauf")).to_be_visible()
     expect(page.locator("html")).to_have_attribute("lang", "de")
     expect(page.get_by_role("table", name="Komponenten")).to_contain_text("hält alle CPUs an")
+
+
+def settings_help() -> set[str]:
+    """What each setting means, in English as a browser shows it."""
+    return {each.help.replace("`", "") for each in reader.rows(KEYS)}
+
+
+@pytest.mark.fuse
+def test_what_a_setting_means_is_translated(
+    mounted: Mounted, serve: Serve, hold: Hold, folder: Path, enter: Enter
+) -> None:
+    _, root = mounted(load("vera"))
+    settings = folder / "settings"
+    settings.mkdir()
+    text = '[[window]]\nfrom = "03:00"\nto = "04:00"\n[component."tf-rmm"]\npin = "1.1"\n'
+    (settings / "livefw.toml").write_text(text, encoding="ascii")
+    page = enter(hold(serve(root, "--settings", str(settings))), language="de").open("/policy")
+    rows = page.get_by_role("table", name="Einstellungen").get_by_role("row")
+    expect(rows.filter(has_text="window[0].from")).to_contain_text("wann es sich öffnet")
+    expect(rows.filter(has_text="component.tf-rmm.pin")).to_contain_text("die einzige Version")
+    meanings = [row.get_by_role("cell").nth(3).inner_text() for row in rows.all()[1:]]
+    assert set(meanings).isdisjoint({"", *settings_help()})
 
 
 @both

@@ -169,6 +169,7 @@ RIGHT = {
     "Cancel": Words(("nothing", "1", "reason", "s", "why"), ("nothing", "{'reason': <'why'>}"), "nothing"),
     "Policy": Words((), (), "livefw.toml"),
     "Report": Words(("0", "", ""), ("[]", "''", "''"), "history"),
+    "ReportAs": Words(("0", "", "", "html"), ("[]", "''", "''", "html"), "history"),
     "History": Words(("", ""), ("''", "''"), "in the history"),
     "HistoryBefore": Words(("", "", "9"), ("''", "''", "9"), "in the history"),
     "Verify": Words((), (), "livefw/1"),

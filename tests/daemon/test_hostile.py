@@ -124,6 +124,7 @@ def test_large_texts_and_arrays_are_taken_up_to_the_limit(planted: Path, serve: 
         ("Plan", "asas", ([], ["load"] * (most // 12))),
         ("History", "ss", ("x" * most, "")),
         ("Report", "asss", (["x" * most], "", "")),
+        ("ReportAs", "assss", ([], "", "", "x" * most)),
         ("History", "ss", ("", "9" * most)),
         ("Activate", "asa{sv}", (["x" * 1000] * 50, {"reason": Variant("s", "x" * 10_000)})),
     ):

@@ -34,6 +34,7 @@ from livefw.dbus.turns import Turns
 from livefw.dbus.wire import Message
 from livefw.errors import ExitCode, Interrupted
 from livefw.providers.fake import START
+from livefw.render.report.forms import ReportFormat
 
 from .conftest import FWUPD, OWN, Daemon, Serve
 from .enemy import PING, call, claim, somebody
@@ -368,6 +369,28 @@ def test_a_report_of_a_long_history_has_what_fits(planted: Path, serve: Serve, l
     (one,) = json.loads(daemon.call("Report", "asss", [ident], "", "")[0])["activations"]
     assert one["activation"] == ident
     assert daemon.call("Report", "asss", ["nothing"], "", "")[2] == 3
+
+
+def test_a_report_comes_in_each_form_of_a_file(planted: Path, serve: Serve, long: Path) -> None:
+    daemon = serve(planted, "--state", str(long))
+    whole = json.loads(daemon.call("Report", "asss", [], "", "")[0])
+    idents = [row["activation"] for row in whole["activations"]]
+    starts = {"html": "<!DOCTYPE html>\n", "md": "<!-- livefw report -->\n", "json": '{\n  "schema": "livefw/1",'}
+    assert starts.keys() == {*ReportFormat}
+    for form, start in starts.items():
+        document, text, code = daemon.call("ReportAs", "assss", [], "", "", form)
+        found = json.loads(document)
+        assert (found.keys(), code) == ({"schema", "about"}, ExitCode.DONE)
+        shown = ROWS[0] + 50 - found["about"]["left_out"]
+        assert shown in ROWS
+        assert text.startswith(start)
+        assert all(each in text for each in idents[:shown])
+    text = daemon.call("ReportAs", "assss", [idents[0]], "", "", "json")[1]
+    assert [row["activation"] for row in json.loads(text)["activations"]] == [idents[0]]
+    document, _, code = daemon.call("ReportAs", "assss", ["nothing"], "", "", "html")
+    assert (json.loads(document)["error"]["kind"], code) == ("nothing-to-do", ExitCode.NOTHING_TO_DO)
+    with pytest.raises(CallFailed, match="format is html, md, json"):
+        daemon.call("ReportAs", "assss", [], "", "", "pdf")
 
 
 def test_of_large_rows_fewer_are_told(planted: Path, serve: Serve, long: Path) -> None:

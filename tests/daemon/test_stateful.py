@@ -44,6 +44,7 @@ CALLS: list[tuple[tuple[str, str], str, str, tuple[Any, ...]]] = [
     (OURS, "Plan", "s", ("",)),
     (OURS, "History", "ss", ("x", "1d")),
     (OURS, "HistoryBefore", "ssx", ("", "", -(2**63))),
+    (OURS, "ReportAs", "assss", ([], "", "", "\x1b[2J")),
     (OURS, "Verify", "", ()),
     (OURS, "Policy", "", ()),
     (OURS, "Cancel", "sa{sv}", ("none", {"reason": Variant("u", 0)})),

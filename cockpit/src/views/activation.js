@@ -3,9 +3,9 @@
 
 import { foreign, h, refill } from "../dom.js";
 import { outcomeLabel } from "../label.js";
-import { alert, button, card, facts, folded, link, printed, title } from "../parts.js";
+import { alert, card, facts, folded, link, printed, title } from "../parts.js";
 import { plot } from "../plot.js";
-import { save } from "../save.js";
+import { downloads } from "../report.js";
 import { _, duration, full, version } from "../text.js";
 import words from "../words.json";
 
@@ -18,7 +18,7 @@ export function activation(root, machine, _actions, id) {
             const answer = await machine.ask("Report", "asss", [[id], "", ""]);
             const row = answer.document.activations?.[0];
             if (row)
-                refill(body, content(row, answer));
+                refill(body, content(row, answer, machine));
             else
                 refill(body, alert("warning", _("The history has no such activation"), foreign(answer.document.error?.message ?? id)));
         } catch (error) {
@@ -29,7 +29,7 @@ export function activation(root, machine, _actions, id) {
     return { update };
 }
 
-function content(row, answer) {
+function content(row, answer, machine) {
     const intent = row.intent ?? {};
     const outcome = row.outcome ?? {};
     const means = words.outcomes[outcome.outcome];
@@ -68,8 +68,7 @@ function content(row, answer) {
             [_("CPUs"), String(cost.cpus)],
             [_("Measured by"), foreign([cost.source, cost.note].filter(Boolean).join("; "))],
         ].map(([name, value]) => [name, value || null])), (cost.rows ?? []).length > 0 && plot(cost)),
-        card(_("Report"),
-            button(_("Download the report as text"), "link", () => save(`livefw-${row.activation}.md`, "text/markdown", answer.text)),
+        card(_("Report"), downloads(machine, row.activation),
             folded("report-text", _("What livefw prints"), printed(_("Report"), answer.text))),
     ];
 }

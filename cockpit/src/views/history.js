@@ -4,7 +4,7 @@
 import { foreign, h, refill } from "../dom.js";
 import { outcomeLabel, outcomeNames, recordLabel } from "../label.js";
 import { alert, button, card, field, input, link, pages, printed, select, table, title } from "../parts.js";
-import { save } from "../save.js";
+import { downloads } from "../report.js";
 import { _, full, say, version } from "../text.js";
 
 const PAGE = 50;
@@ -19,10 +19,7 @@ export function history(root, machine) {
         draw();
     };
     root.append(title(1, _("History")),
-        card(_("Record"), record,
-            h("div", { class: "livefw-actions" },
-                button(_("Download the report as text"), "link", () => report("text"), { id: "report-text" }),
-                button(_("Download the report as JSON"), "link", () => report("json"), { id: "report-json" }))),
+        card(_("Record"), record, downloads(machine)),
         card(_("Activations"),
             h("div", { class: "livefw-filters", role: "search", "aria-label": _("Filter the history") },
                 field("history-words", _("Name, user, reason or id"),
@@ -83,18 +80,6 @@ export function history(root, machine) {
             button(_("Verify the record"), "secondary", verify, { id: "history-verify" }));
     }
 
-    async function report(kind) {
-        try {
-            const answer = await machine.ask("Report", "asss", [[], "", ""]);
-            const name = `livefw-report-${new Date().toISOString().slice(0, 10)}`;
-            if (kind === "json")
-                save(`${name}.json`, "application/json", JSON.stringify(answer.document, null, 2));
-            else
-                save(`${name}.md`, "text/markdown", answer.text);
-        } catch (error) {
-            refill(record, alert("danger", _("There is no report"), foreign(error.message)));
-        }
-    }
     return { update };
 }
 

@@ -29,12 +29,12 @@ const content = (document, text) => [
     ]), printed(_("Policy"), text)),
     card(_("Settings"), table(_("Settings"), [_("Setting"), _("Value"), _("Set"), _("Meaning")], document.values.map(each => [
         h("code", {}, foreign(each.path)), h("code", {}, foreign(each.value ?? "-")),
-        each.set ? _("in livefw.toml") : _("default"), marked(help(document.keys, each.path))]))),
+        each.set ? _("in livefw.toml") : _("default"), marked(help(document.keys, each.key))]))),
     card(_("Checks"), table(_("Checks"), [_("Check"), _("Effect"), _("What has to be so")], (document.checks ?? []).map(each => [
         h("code", {}, each.name), each.weight === "warning" ? _("Warning") : _("Blocks"), marked(_(each.about))]))),
 ];
 
-const help = (keys, path) => keys.find(each => each.path === path)?.help ?? "";
+const help = (keys, key) => _(keys.find(each => each.path === key)?.help ?? "");
 
 function windowText({ window, windows }) {
     if (windows.length === 0)

@@ -7,12 +7,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
-from enum import StrEnum
 
 from livefw import __version__, reading
 from livefw.activation import queries, report
 from livefw.activation.fleet import Fleet
-from livefw.activation.history.journal import Journal
 from livefw.activation.report import MachineReport, Selection
 from livefw.assemble import policy
 from livefw.cli.invocation import paths
@@ -22,7 +20,7 @@ from livefw.cli.verbs import Manual
 from livefw.errors import ExitCode, UsageError
 from livefw.render.error import given
 from livefw.render.report import document, fleet, html, markdown
-from livefw.render.report.blocks import TITLE, blocks
+from livefw.render.report.forms import ReportFormat, pieces
 from livefw.text import printable
 
 MANUAL = Manual(
@@ -61,14 +59,6 @@ STANDARD_OUTPUT = "-"
 _FILE_MODE = 0o640
 """As that of the history, whose content it has."""
 _LOOKED_AT = 4096
-
-
-class ReportFormat(StrEnum):
-    """The forms of a report."""
-
-    HTML = "html"
-    MARKDOWN = "md"
-    JSON = "json"
 
 
 _SUFFIXES = {
@@ -116,7 +106,7 @@ def run(session: CommandSession, arguments: argparse.Namespace) -> int:
             seal=lambda: policy(host.paths).seal,
             alone=bool(arguments.file),
         )
-        size = _put(_pieces(made, journal, form), output, force=arguments.force)
+        size = _put(pieces(made, journal, form), output, force=arguments.force)
         if size is not None:
             session.answer(lambda: _text(made, output), lambda: {"written": _document(made, output, form, size)})
     if made.exit_code is not ExitCode.DONE:
@@ -159,15 +149,6 @@ def _verify(session: CommandSession, arguments: argparse.Namespace) -> list[str]
         [word for name, path in each if path for word in (name, reading.absolute(path))] for each in (before, after)
     )
     return ["livefw", *first, "history", "--verify", *last]
-
-
-def _pieces(made: MachineReport, journal: Journal, form: ReportFormat) -> Iterator[str]:
-    if form is ReportFormat.JSON:
-        return document.pieces(made, journal)
-    if form is ReportFormat.MARKDOWN:
-        return markdown.pieces(blocks(made, journal))
-    title = f"{TITLE}: {made.host.name}" if made.host.name else TITLE
-    return html.pieces(blocks(made, journal), title=title, version=made.host.livefw)
 
 
 def _fleet(session: CommandSession, arguments: argparse.Namespace, output: str, form: ReportFormat) -> int:

@@ -216,6 +216,7 @@ def _value_fields(value: SettingsValue, found: EffectivePolicy, *, is_set: bool)
     matches = found.matches
     return {
         "path": value.path,
+        "key": value.key,
         "value": value.value or None,
         "set": is_set,
         "line": value.line or None,

@@ -48,6 +48,7 @@ DOCUMENTS: tuple[type, ...] = (
     history.VerifyDocument,
     history.ArchivedDocument,
     reports.MachineReportDocument,
+    reports.ReportedFormDocument,
     reports.WrittenReportDocument,
     reports.FleetReportDocument,
     reports.WrittenFleetReportDocument,

@@ -104,6 +104,13 @@ class MachineReportDocument(TypedDict):
     """Activations, newest first."""
 
 
+class ReportedFormDocument(TypedDict):
+    """What the report is about that the daemon returns in another form (`ReportAs`)."""
+
+    about: ReportHeadDocument
+    """What a report in JSON has as `report`."""
+
+
 class WrittenFileDocument(TypedDict):
     """A report that was written to a file."""
 

@@ -444,6 +444,8 @@ class SettingsValueDocument(TypedDict):
 
     path: str
     """Path of the key, with numbers of tables in lists and names of tables."""
+    key: str
+    """The same key in `keys`, whose paths have neither: `window[].from`, `component.PATTERN.pin`."""
     value: str | None
     """Value in TOML, or null if there is none."""
     set: bool

@@ -128,7 +128,7 @@ class _Decoder:
                 self._unknown(name, section, path)
         values = {}
         for name, node in section.keys.items():
-            where = _join(path, name)
+            where = join(path, name)
             if isinstance(node, SettingsSection):
                 values[name] = self.section(node, document.get(name, [] if node.many == "[]" else {}), where)
             elif name in document:
@@ -145,7 +145,7 @@ class _Decoder:
         try:
             return section.make(**{name.replace("-", "_"): value for name, value in values.items()})
         except ContradictionError as error:
-            self._wrong(str(error), _join(path, error.key), error)
+            self._wrong(str(error), join(path, error.key), error)
         except ValueError as error:
             self._wrong(str(error), path, error)
         return _LEFT_OUT
@@ -162,9 +162,9 @@ class _Decoder:
         from livefw import suggest  # only for errors
 
         if near := suggest.closest(name, section.keys):
-            self._wrong(f"unknown key; did you mean {near}?", _join(path, name))
+            self._wrong(f"unknown key; did you mean {near}?", join(path, name))
         else:
-            self._wrong(f"unknown key; the keys are {', '.join(section.keys)}", _join(path, name))
+            self._wrong(f"unknown key; the keys are {', '.join(section.keys)}", join(path, name))
 
     def _wrong(self, text: str, path: str, cause: Exception | None = None) -> None:
         error = SettingsError(text, file=self._file, path=path)
@@ -184,11 +184,16 @@ REQUIRED = _Required()
 def rows(section: SettingsSection, path: str = "") -> Iterator[SettingsRow]:
     """All keys of a table, for help and documents."""
     for name, node in section.keys.items():
-        where = _join(path, name)
+        where = join(path, name)
         if isinstance(node, SettingsSection):
-            yield from rows(node, where + {"": "", "[]": "[]"}.get(node.many, f".{node.many}"))
+            yield from rows(node, in_rows(where, node))
         else:
             yield SettingsRow(where, node.kind, "" if node.default is None else _shown(node.default), node.help)
+
+
+def in_rows(path: str, section: SettingsSection) -> str:
+    """The path of a table as the paths of its keys in `rows` begin: one for all tables of that kind."""
+    return path + {"": "", "[]": "[]"}.get(section.many, f".{section.many}")
 
 
 def _shown(value: Any) -> str:
@@ -201,5 +206,6 @@ def _shown(value: Any) -> str:
     return str(value)
 
 
-def _join(path: str, name: str) -> str:
+def join(path: str, name: str) -> str:
+    """The path of a key in a table."""
     return f"{path}.{name}" if path else name

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from livefw import toml_lines
 from livefw.activation.policy.document import DEFAULT, FILE, KEYS, Policy, parse_toml, read_file
-from livefw.activation.policy.reader import SettingsError, SettingsKey, SettingsSection, decode_leniently
+from livefw.activation.policy.reader import SettingsError, SettingsKey, SettingsSection, decode_leniently, in_rows, join
 from livefw.activation.policy.window import Window
 from livefw.errors import UsageError
 
@@ -40,9 +40,13 @@ class SettingsMistake(NamedTuple):
 
 
 class SettingsValue(NamedTuple):
-    """A key with its value as TOML, its line (0 for a default), and the patterns in it."""
+    """A key with its value as TOML, its line (0 for a default), and the patterns in it.
+
+    ``key`` is its path in the reference of keys, where tables have neither numbers nor names.
+    """
 
     path: str
+    key: str
     value: str
     line: int = 0
     patterns: tuple[str, ...] = ()
@@ -101,29 +105,36 @@ def survey(
 
 
 def _values(
-    section: SettingsSection, document: Any, known: Mapping[str, int], path: str = "", named: tuple[str, ...] = ()
+    section: SettingsSection,
+    document: Any,
+    known: Mapping[str, int],
+    path: str = "",
+    row: str = "",
+    named: tuple[str, ...] = (),
 ) -> Iterator[SettingsValue]:
     """The keys that a document sets, in the order of the table; keys that do not exist are among the mistakes."""
     if not isinstance(document, dict):
         return
     for name, node in section.keys.items():
-        where = f"{path}.{name}" if path else name
+        where, key = join(path, name), join(row, name)
         if name not in document:
             continue
         value = document[name]
         if isinstance(node, SettingsKey):
             yield SettingsValue(
-                where, as_toml(value), toml_lines.line_of(where, known), named or _patterns(node, value)
+                where, key, as_toml(value), toml_lines.line_of(where, known), named or _patterns(node, value)
             )
-        elif node.many == "[]":
+            continue
+        table = in_rows(key, node)
+        if node.many == "[]":
             for number, each in enumerate(value if isinstance(value, list) else ()):
-                yield from _values(node, each, known, f"{where}[{number}]")
+                yield from _values(node, each, known, f"{where}[{number}]", table)
         elif node.many:
-            for key, each in value.items() if isinstance(value, dict) else ():
-                names = (key,) if node.many == "PATTERN" else ()
-                yield from _values(node, each, known, f"{where}.{key}", names)
+            for title, each in value.items() if isinstance(value, dict) else ():
+                names = (title,) if node.many == "PATTERN" else ()
+                yield from _values(node, each, known, f"{where}.{title}", table, names)
         else:
-            yield from _values(node, value, known, where)
+            yield from _values(node, value, known, where, table)
 
 
 def _defaults(
@@ -132,12 +143,12 @@ def _defaults(
     """The keys that a document does not set and that hold nevertheless."""
     found: list[SettingsValue] = []
     for name, node in section.keys.items():
-        where, value = f"{path}.{name}" if path else name, document.get(name)
+        where, value = join(path, name), document.get(name)
         if isinstance(node, SettingsSection):
             if not node.many:
                 found += _defaults(value if isinstance(value, dict) else {}, node, where)
         elif value is None:
-            found.append(SettingsValue(where, "" if node.default is None else as_toml(node.default)))
+            found.append(SettingsValue(where, where, "" if node.default is None else as_toml(node.default)))
     return tuple(found)
 
 

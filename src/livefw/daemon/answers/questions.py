@@ -7,7 +7,7 @@ The same table serves root, in a thread of the daemon, and everybody else, in a 
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from datetime import datetime
 from functools import partial
@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 
 from livefw import __version__, assemble
 from livefw.activation import examination, figures, queries, report
+from livefw.activation.history.journal import Journal
 from livefw.activation.images.directory import ImageDirectory
 from livefw.activation.inventory import discovery, old_versions
-from livefw.activation.report import Selection
+from livefw.activation.report import MachineReport, Selection
 from livefw.api import ConnectedHost
 from livefw.assemble import has_valid_settings, policy
 from livefw.daemon.fwupd import history as fwupd_history
@@ -35,9 +36,8 @@ from livefw.render.answer import Answer
 from livefw.render.document import error as error_document
 from livefw.render.error import text as error_text
 from livefw.render.json_text import SCHEMA, to_json
-from livefw.render.report import markdown
-from livefw.render.report.blocks import blocks
-from livefw.render.report.document import whole
+from livefw.render.report.document import head, whole
+from livefw.render.report.forms import ReportFormat, pieces
 
 _log = logging.getLogger(__name__)
 
@@ -45,6 +45,7 @@ ANSWER_LIMIT = 2 << 20
 """Bytes of an answer. Everybody may ask, for everything at once."""
 _LIMITS = "org.freedesktop.DBus.Error.LimitsExceeded"
 
+_TEXT = ReportFormat.MARKDOWN
 ROWS = (256, 64, 16, 4)
 """Activations in an answer about the history, or fewer if these have too many bytes. A history is kept for ever."""
 
@@ -154,7 +155,23 @@ def _page(limit: int, hosts: Hosts, question: Question) -> Answer:
 
 
 def _report(hosts: Hosts, question: Question) -> bytes:
-    """About the last activations, as many as fit."""
+    """A report about the last activations, as JSON and as Markdown."""
+    return _newest(hosts, question, lambda made, journal: (whole(made, journal), pieces(made, journal, _TEXT)))
+
+
+def _report_as(hosts: Hosts, question: Question) -> bytes:
+    """What the report is about, and the report in the form that the first word names."""
+    form, *words = question.words
+    wanted = question._replace(words=tuple(words))
+    return _newest(
+        hosts, wanted, lambda made, journal: ({"about": head(made)}, pieces(made, journal, ReportFormat(form)))
+    )
+
+
+def _newest(
+    hosts: Hosts, question: Question, shown: Callable[[MachineReport, Journal], tuple[dict[str, Any], Iterator[str]]]
+) -> bytes:
+    """What is shown of a report about the last activations, as many as fit."""
     since, until, *words = question.words
     try:
         with hosts.lenient() as host, closing(queries.history(host.paths)) as journal:
@@ -169,9 +186,8 @@ def _report(hosts: Hosts, question: Question) -> bytes:
             )
             for limit in ROWS:
                 with suppress(TooLargeError):
-                    shown = made.limited(limit)
-                    text = "".join(markdown.pieces(blocks(shown, journal)))
-                    return encoded(whole(shown, journal), text, made.exit_code, most=question.most)
+                    document, text = shown(made.limited(limit), journal)
+                    return encoded(document, "".join(text), made.exit_code, most=question.most)
     except LivefwError as error:
         code = int(kind_of(error).exit_code)
         return encoded({"error": error_document(error)}, error_text(error), code, most=question.most)
@@ -217,6 +233,7 @@ QUESTIONS: dict[str, Callable[[Hosts, Question], bytes]] = {
     "policy": partial(_as_shown, _policy),
     "history": _history,
     "report": _report,
+    "report-as": _report_as,
     "verify": partial(_as_shown, _verify),
     "fwupd-history": _fwupd_history,
     "fwupd-attributes": _fwupd_attributes,

@@ -16,10 +16,12 @@ from livefw.dbus import introspection
 from livefw.dbus.connection import Connection
 from livefw.dbus.dispatch import DBusError, Face, IncomingCall, Later
 from livefw.dbus.wire import Variant
+from livefw.render.report.forms import ReportFormat
 
 NAME = "org.livefw.Livefw1"
 PATH = "/org/livefw"
 _LEVELS = {"error": logging.ERROR, "warning": logging.WARNING, "info": logging.INFO, "debug": logging.DEBUG}
+_FORMS = [each.value for each in ReportFormat]
 _INVALID = "org.freedesktop.DBus.Error.InvalidArgs"
 _LIMITS = "org.freedesktop.DBus.Error.LimitsExceeded"
 WORDS_LIMIT = 256
@@ -90,6 +92,12 @@ class Livefw1(Face):
     def report(self, call: IncomingCall, words: Words, since: str, until: str) -> Any:
         """``livefw report``."""
         return self._ask(call, Question("report", (since, until, *words)))
+
+    def report_as(self, call: IncomingCall, words: Words, since: str, until: str, form: str) -> Any:
+        """``livefw report --format``."""
+        if form not in _FORMS:
+            raise DBusError(_INVALID, f"format is {', '.join(_FORMS)}")
+        return self._ask(call, Question("report-as", (form, since, until, *words)))
 
     def verify(self, call: IncomingCall) -> Any:
         """``livefw history --verify``."""
