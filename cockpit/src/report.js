@@ -27,7 +27,7 @@ export function downloads(machine, ...ids) {
         ["html", _("Download the report as HTML")], ["md", _("Download the report as text")], ["json", _("Download the report as JSON")],
     ];
     return [
-        h("div", { class: "livefw-actions" }, forms.map(([form, text]) => button(text, "link", () => download(form), { id: `report-${form}` }))),
+        h("div", { class: "livefw-actions" }, forms.map(([form, text]) => button(text, "link pf-m-inline", () => download(form), { id: `report-${form}` }))),
         trouble,
     ];
 }
