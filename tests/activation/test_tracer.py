@@ -43,12 +43,13 @@ OSNOISE_TEXT = f"""{HEAD}\
  osnoise/7-968 [007] .....   100.050000: sample_threshold: start 100.002000500 duration 99999999 ns interference 2
 """
 TIMERLAT_TEXT = f"""{HEAD}\
- <idle>-0   [000] d.h1.    99.990001: #7     context    irq timer_latency       932 ns
- timerlat/0-867 [000] .....    99.990010: #7     context thread timer_latency     11700 ns
+ <idle>-0   [000] d.h1.    99.999001: #7     context    irq timer_latency       932 ns
+ timerlat/0-867 [000] .....    99.999010: #7     context thread timer_latency     11700 ns
 {MARK}\
- <idle>-0   [000] d.h1.   100.030000: #12    context    irq timer_latency  25000000 ns
- timerlat/0-867 [000] .....   100.030000: #12    context thread timer_latency  25000123 ns
- timerlat/0-867 [000] .....   100.031000: #13    context   user timer_latency  99000123 ns
+ timerlat/0-867 [000] .....   100.000020: #8     context thread timer_latency     20000 ns
+ <idle>-0   [000] d.h1.   100.026000: #9     context    irq timer_latency  25000000 ns
+ timerlat/0-867 [000] .....   100.026000: #9     context thread timer_latency  25000123 ns
+ timerlat/0-867 [000] .....   100.027000: #10    context   user timer_latency  99000123 ns
 """
 
 
@@ -161,8 +162,17 @@ def test_timerlat_where_somebody_keeps_osnoise_out(tracefs: Tracefs) -> None:
     found = tracefs.measure(TIMERLAT_TEXT)
     assert found
     assert (found.source, found.note) == ("timerlat", "")
-    assert found.rows[0][1:] == (25_000_123, 11_700, ((4_999_877, 30_000_000),))
+    assert found.rows[0][1:] == (25_000_123, 11_700, ((999_877, 26_000_000),))
     assert [row.longest_ns for row in found.rows[1:]] == [0, 0, 0]
+
+
+def test_timerlat_that_was_stopped_in_its_turn(tracefs: Tracefs) -> None:
+    """Its thread goes on behind the stop, skips the turns that it has missed, and is in time for the next one."""
+    tracefs.refused = ("osnoise",)
+    line = " timerlat/0-867 [000] .....   100.{:06}: #{}    context thread timer_latency     20000 ns\n"
+    found = tracefs.measure(HEAD + MARK + "".join(line.format(turn * 1000 + 20, turn) for turn in (1, 2, 62, 63)))
+    assert found
+    assert found.rows[0][1:] == (59_000_000, 0, ((3_020_000, 62_020_000),))
 
 
 @pytest.mark.parametrize("text", ["", HEAD, OSNOISE_TEXT.replace(MARK, ""), "\x00\xff [000] sample_threshold:\n"])

@@ -52,6 +52,8 @@ TIMERLAT = Tracer(
 """Traces every millisecond how late a real-time thread ran: 1 MiB holds about twelve seconds."""
 TRACERS = (OSNOISE, TIMERLAT)
 """In order of preference. While another program uses the second, the kernel refuses the first."""
+_TURN_US = 1000
+"""The period of timerlat's threads if nobody has set another. A stop is measured up to one shorter than it was."""
 
 
 class Gap(NamedTuple):
@@ -98,12 +100,19 @@ class Instance:
         """Stop, and return the gaps. ValueError if the mark is not in the trace any more."""
         self._write("tracing_on", "0")
         begin, found = None, []
+        turns: dict[int, int] = {}
         with open(os.path.join(self._folder, "trace"), encoding="utf-8", errors="replace") as file:
             for line in file:
                 if told := tracer.line.search(line):
-                    length, known = int(told["ns"]), told.groupdict()
-                    start = _ns(known["start"]) if "start" in known else _ns(known["end"]) - length
-                    found.append((int(told["cpu"]), start, start + length))
+                    cpu, length, known = int(told["cpu"]), int(told["ns"]), told.groupdict()
+                    if "start" in known:
+                        start = _ns(known["start"])
+                        found.append((cpu, start, start + length))
+                    else:
+                        end = _ns(known["end"])
+                        # A thread that was stopped in its turn skips those that it missed, and is in time for the next.
+                        found.append((cpu, min(end - length, turns.get(cpu, end) + _TURN_US * 1000), end))
+                        turns[cpu] = end
                 elif marked := _MARKED.search(line):
                     begin = _ns(marked["time"])
         if begin is None:
