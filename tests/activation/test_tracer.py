@@ -59,12 +59,14 @@ class Tracefs:
     def __init__(self, base: Path) -> None:
         self.base = base
         self.refused: tuple[str, ...] = ()
+        self.error = errno.EBUSY
         self.seen: dict[str, str] = {}
         self.put("available_tracers", "timerlat osnoise hwlat blk nop\n")
         for name, text in (
             ("cpus", "0-2,8\n"),
             ("period_us", "1000000\n"),
             ("runtime_us", "1000000\n"),
+            ("timerlat_period_us", "1000\n"),
             ("options", "NO_PANIC_ON_STOP OSNOISE_WORKLOAD\n"),
         ):
             self.put(f"osnoise/{name}", text)
@@ -104,12 +106,12 @@ class Tracefs:
         shutil.rmtree(folder)
 
     def instance(self, base: str) -> Instance:
-        refused = self.refused
+        refused, error = self.refused, self.error
 
         class Refusing(Instance):
             def _write(self, name: str, text: str) -> None:
                 if name == "current_tracer" and text in refused:
-                    raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+                    raise OSError(error, os.strerror(error))
                 super()._write(name, text)
 
         return Refusing(base, make=self.make, remove=self.remove)
@@ -203,8 +205,17 @@ def test_a_buffer_that_was_too_small_is_told(tracefs: Tracefs) -> None:
     assert "too small" in found.note
 
 
-def test_where_no_tracer_will_the_sampler_measures_and_says_why(tracefs: Tracefs) -> None:
-    tracefs.refused = ("osnoise", "timerlat")
+@pytest.mark.parametrize(
+    ("refused", "error"),
+    [
+        (("osnoise", "timerlat"), errno.EBUSY),
+        (("osnoise",), errno.ENOMEM),  # nobody else runs timerlat, and livefw does not begin
+    ],
+)
+def test_where_no_tracer_will_the_sampler_measures_and_says_why(
+    tracefs: Tracefs, refused: tuple[str, ...], error: int
+) -> None:
+    tracefs.refused, tracefs.error = refused, error
     online = frozenset(os.sched_getaffinity(0))
     watching = TracingMeter(str(tracefs.base), online, SETTINGS, new=tracefs.instance)
     watching.start()
@@ -212,7 +223,7 @@ def test_where_no_tracer_will_the_sampler_measures_and_says_why(tracefs: Tracefs
     found = watching.stop()
     assert found
     assert found.source == "sampled"
-    assert found.note.startswith(f"the kernel's tracer could not be used: {os.strerror(errno.EBUSY)}")
+    assert found.note.startswith(f"the kernel's tracer could not be used: {os.strerror(error)}")
     assert tracefs.instances == []
 
 
@@ -221,7 +232,10 @@ def test_where_no_tracer_will_the_sampler_measures_and_says_why(tracefs: Tracefs
     [
         ("available_tracers", "hwlat nop", []),
         ("available_tracers", "osnoise nop", [OSNOISE]),
-        ("osnoise/runtime_us", "500000", [TIMERLAT]),  # half of each second nobody would look
+        ("available_tracers", "timerlat nop", []),
+        ("osnoise/runtime_us", "500000", []),  # half of each second nobody would look
+        ("osnoise/timerlat_period_us", "1001", [OSNOISE]),  # a stop of a millisecond could fall between two turns
+        ("osnoise/timerlat_period_us", "100", [OSNOISE, TIMERLAT]),
         ("osnoise/options", "NO_OSNOISE_WORKLOAD", []),  # there are no threads then that could be late
         ("osnoise/cpus", "0", [OSNOISE, TIMERLAT]),
     ],

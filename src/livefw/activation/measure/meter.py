@@ -6,6 +6,7 @@ The machine that livefw runs on is measured by the kernel's tracer (`livefw.acti
 its own figures are read, and marked as the model's.
 """
 
+import errno
 import os
 import time
 from collections.abc import Callable
@@ -286,6 +287,8 @@ class TracingMeter:
             except OSError as error:
                 self._why = f"the kernel's tracer could not be used: {error.strerror}"
                 self._end()
+                if error.errno != errno.EBUSY:  # nobody runs the next one either
+                    break
                 continue
             self._tracer = each
             time.sleep(self._settings.baseline)

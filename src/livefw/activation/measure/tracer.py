@@ -4,6 +4,8 @@
 Formats and files: Documentation/trace/osnoise-tracer.rst and timerlat-tracer.rst, and include/trace/events/osnoise.h of
 the kernel. ``hwlat`` is not used: it keeps CPUs busy with interrupts off, and its documentation forbids that in
 production. Settings that all instances share, such as the periods of the tracers, are read and never written.
+``timerlat`` is only read along where another program has started it: its real-time threads run before all programs, and
+an emulated kernel did little else than serve them.
 
 Run by file name, ``python -I -S tracer.py INSTANCE``, this is the keeper of the instance: at the end of its standard
 input the engine has ended, and it removes the instance. ``osnoise`` keeps all CPUs busy, and must not be left behind.
@@ -49,11 +51,11 @@ TIMERLAT = Tracer(
     (),
     re.compile(r"\[(?P<cpu>\d+)\] .* (?P<end>\d+\.\d+): #\d+ +context thread timer_latency +(?P<ns>\d+) ns"),
 )
-"""Traces every millisecond how late a real-time thread ran: 1 MiB holds about twelve seconds."""
+"""Traces each turn of a real-time thread, and how late it was: at one a millisecond 1 MiB holds twelve seconds."""
 TRACERS = (OSNOISE, TIMERLAT)
-"""In order of preference. While another program uses the second, the kernel refuses the first."""
+"""In order of preference. While another program uses the second, the kernel refuses the first with EBUSY."""
 _TURN_US = 1000
-"""The period of timerlat's threads if nobody has set another. A stop is measured up to one shorter than it was."""
+"""The longest ``timerlat_period_us`` to measure with. A stop is measured up to a period shorter than it was."""
 
 
 class Gap(NamedTuple):
@@ -142,12 +144,20 @@ class Instance:
 
 
 def offered(base: str) -> list[Tracer]:
-    """The tracers that this kernel has and that would run continuously with the settings that all instances share."""
+    """The tracers that this kernel has and that would run continuously with the settings that all instances share.
+
+    None without ``osnoise``, because only its refusal tells that another program uses ``timerlat``.
+    """
     available = _read(os.path.join(base, "available_tracers")).split()
     if "NO_OSNOISE_WORKLOAD" in _read(os.path.join(base, "osnoise/options")).split():
         return []
-    period, runtime = (_read(os.path.join(base, f"osnoise/{name}_us")).strip() for name in ("period", "runtime"))
-    return [each for each in TRACERS if each.name in available and (each is not OSNOISE or period == runtime)]
+    period, runtime, turn = (
+        _read(os.path.join(base, f"osnoise/{name}_us")).strip() for name in ("period", "runtime", "timerlat_period")
+    )
+    if OSNOISE.name not in available or period != runtime:
+        return []
+    often = TIMERLAT.name in available and turn.isdecimal() and int(turn) <= _TURN_US
+    return [OSNOISE, TIMERLAT] if often else [OSNOISE]
 
 
 def place() -> str | None:
