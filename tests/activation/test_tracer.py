@@ -203,6 +203,7 @@ def test_a_buffer_that_was_too_small_is_told(tracefs: Tracefs) -> None:
     found = watching.stop()
     assert found
     assert "too small" in found.note
+    assert [row.baseline_ns for row in found.rows] == [100_000, 0, 0, None]
 
 
 @pytest.mark.parametrize(

@@ -332,9 +332,14 @@ class TracingMeter:
             longest[gap.cpu][marked] = max(longest[gap.cpu][marked], gap.end_ns - gap.start_ns)
             if gap.end_ns - gap.start_ns >= NOTE_NS:
                 gaps[gap.cpu].append((gap.start_ns, gap.end_ns))
-        rows = tuple(CpuRow(str(cpu), longest[cpu][True], longest[cpu][False], _longest(gaps[cpu])) for cpu in cpus)
+        lost = set(filter(instance.lost, cpus))
+        rows = tuple(
+            # What was lost is the oldest: without any from before, nothing is known of that time.
+            CpuRow(str(cpu), after, None if cpu in lost and not before else before, _longest(gaps[cpu]))
+            for cpu, (before, after) in longest.items()
+        )
         notes = [f"stops below {tracer.NOTE_NS // 1000} us do not count"] if self._tracer is tracer.OSNOISE else []
-        if any(map(instance.lost, cpus)):
+        if lost:
             notes.append("the kernel's buffer was too small for all of them")
         if len(cpus) < len(self._online):
             notes.append(f"{len(cpus)} of {len(self._online)} CPUs were watched")
