@@ -20,9 +20,10 @@ __all__ = ["watched"]
 
 CPUS = 2
 TRACING = "/sys/kernel/tracing"
-# A tracer of the same family that somebody else uses keeps osnoise out.
+# A tracer of the same family that somebody else uses keeps osnoise out. The threads of timerlat are served before all
+# programs, and one turn of them takes this kernel longer than their period: a guest that is slow is not silent.
 INSIDE = f"""
-import json, os, sys
+import json, os, sys, threading, time
 import livefw
 
 os.system("insmod /livefw_lfa.ko && mount -t tracefs trace {TRACING}")
@@ -33,22 +34,28 @@ def write(path, text):
         file.write(text)
 
 
-def activate(guid, by):
+def beat():
+    while True:
+        sys.stdout.write("it runs\\n")
+        time.sleep(10)
+
+
+def activate(guid, by, beside):
     with livefw.connect("/", record=False, measure=by) as host:
+        write("current_tracer", beside)
         for each in host.activate("lfa:" + guid):
             if isinstance(each, livefw.Attempt):
                 return [str(each.result.outcome), each.measurement and each.measurement.document()]
 
 
 print("BEGIN", flush=True)
+threading.Thread(target=beat, daemon=True).start()
 for line in sys.stdin:
-    guid, by, beside = json.loads(line)
     os.system("dmesg -c > /dev/null")
-    write("current_tracer", beside)
-    told = activate(guid, by)
+    told = activate(*json.loads(line))
     write("current_tracer", "nop")
     log = os.popen("dmesg | grep -E 'BUG|WARN|Oops|Call trace|KASAN|suspicious|circular|inconsistent'").read()
-    print("@" + json.dumps([*told, os.listdir("{TRACING}/instances"), log]), flush=True)
+    sys.stdout.write("@" + json.dumps([*told, os.listdir("{TRACING}/instances"), log]) + "\\n")
 """
 
 
@@ -74,7 +81,7 @@ def measured(host: Host, by: str, beside: str, ms: int) -> tuple[Measurement, di
     return Measurement.from_document(document), held(host, before)
 
 
-@pytest.mark.timeout(0)
+@pytest.mark.timeout(7200, func_only=True)
 def test_no_stop_is_measured_shorter_than_it_was(watched: Module, python: str, tmp_path: Path) -> None:
     host = Host("vera", watched, python, tmp_path, inside=INSIDE)
     try:
