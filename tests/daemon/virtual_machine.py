@@ -20,8 +20,9 @@ import pytest
 from .conftest import CACHE, once
 
 BOOT_S = 2700
-"""For all checks: some 350 s of an emulated machine's two CPUs, 600 s in tests/nvme, which may have to share one with
-others; 1,800 s were too few for the first on a machine with six programs for each CPU."""
+"""For all checks of a story, unless it takes longer: some 350 s of an emulated machine's two CPUs, 600 s in tests/nvme,
+which may have to share one with others; 1,800 s were too few for the first on a machine with six programs for each
+CPU."""
 PATIENCE_S = 2 * BOOT_S + 120
 """For pytest's time limit of a test that may have to boot it."""
 MACHINE = CACHE / "machine"
@@ -68,10 +69,12 @@ def story(
     files: Callable[[], Mapping[str, Path]],
     *,
     kernel: BootWords = machines_own,
+    within_s: float = BOOT_S,
 ) -> Told:
     """The story of one machine, booted once in a run of the tests: ``module`` is what it runs, of the ``files``.
 
-    These are by their places in the archive. The test is skipped where no machine can be had.
+    These are by their places in the archive. The test is skipped where no machine can be had. What the machine has not
+    told within ``within_s`` is missing.
     """
     if shutil.which("qemu-system-x86_64") is None:
         pytest.skip("qemu-system-x86_64 is missing; on Debian: apt-get install qemu-system-x86")
@@ -83,7 +86,7 @@ def story(
 
     def make(folder: Path) -> None:
         words = kernel(folder)
-        _run(folder, _payload(folder, module, files()), words)
+        _run(folder, _payload(folder, module, files()), words, within_s)
 
     folder = once(tmp_path_factory, name, make)
     lines = (folder / "told").read_text(encoding="ascii", errors="replace").splitlines()
@@ -114,7 +117,9 @@ def _drive(name: str, path: Path, *options: str) -> Iterator[str]:
     yield from ("-device", f"nvme,drive={name},serial={name}")
 
 
-def _boot(folder: Path, payload: Path, kernel: Sequence[str], accelerator: str, cpu: str, begun_s: float) -> bool:
+def _boot(
+    folder: Path, payload: Path, kernel: Sequence[str], within_s: float, accelerator: str, cpu: str, begun_s: float
+) -> bool:
     """Boot, and wait until it is off; whether it has booted at all. What it told is in the folder."""
     console, told = folder / "console", folder / "told"
     words = ["qemu-system-x86_64", "-M", "q35", "-accel", accelerator, "-cpu", cpu, "-smp", "2", "-m", "1024"]
@@ -128,16 +133,16 @@ def _boot(folder: Path, payload: Path, kernel: Sequence[str], accelerator: str, 
             machine.wait(begun_s)
         except subprocess.TimeoutExpired:
             if console.exists() and console.stat().st_size:
-                machine.wait(BOOT_S - (time.monotonic() - begin))
+                machine.wait(within_s - (time.monotonic() - begin))
         finally:
             machine.kill()
     return console.exists() and console.stat().st_size > 0
 
 
-def _run(folder: Path, payload: Path, kernel: Sequence[str]) -> None:
+def _run(folder: Path, payload: Path, kernel: Sequence[str], within_s: float) -> None:
     for accelerator, cpu, begun_s in ACCELERATORS:
         try:
-            if _boot(folder, payload, kernel, accelerator, cpu, begun_s):
+            if _boot(folder, payload, kernel, within_s, accelerator, cpu, begun_s):
                 return
         except subprocess.TimeoutExpired:
             if cpu != "host":
