@@ -5,6 +5,8 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..daemon.systemd_guest import SERVICE, SOCKET, Checks, fwupdmgr, main, registers, run, until
@@ -36,6 +38,13 @@ CHECKS: Checks = {}
 check = registers(CHECKS)
 PACKAGE = "/run/test/livefw.deb"
 ARRAY = "/dev/md0"
+SETTINGS = Path("/etc/livefw/livefw.toml")
+DEVICES = """#!/bin/sh
+exec 2>&1
+true <{node} || exit 1
+! true >>{node} || {{ echo {node} can be written; exit 1; }}
+! true <{generic} || {{ echo {generic} can be opened; exit 1; }}
+"""
 
 
 @check
@@ -52,7 +61,7 @@ def kernel_connects_to_the_drives() -> object:
         node = f"/dev/{block(name)}"
         run("dd", "if=/dev/urandom", f"of={node}", "bs=64k", "count=8", "oflag=direct", code=0)
         run("dd", f"if={node}", "of=/dev/null", "bs=64k", "count=8", "iflag=direct", code=0)
-    Path("/etc/livefw/livefw.toml").write_text('ignore = ["shared"]\n[measure]\nenabled = false\n', encoding="ascii")
+    SETTINGS.write_text('ignore = ["shared"]\n[measure]\nenabled = false\n', encoding="ascii")
     found = {each["key"]: each["current_version"] for each in livefw("list")["components"]}
     assert found[key(FIRST)] == found[key(SECOND)] == "1.0", found
     return run("uname", "-r").out + run("nvme", "list").out
@@ -81,15 +90,48 @@ def drive_is_staged_planned_and_activated() -> object:
 
 @check
 def fwupd_installs_and_activates() -> object:
-    """fwupdmgr through livefwd, under the shipped unit: an admin command takes a device and a capability."""
+    """fwupdmgr through livefwd, under the shipped unit: an admin command takes a device and a capability, and how long
+    the drive stood still is measured there too."""
+    node = f"/dev/{block(connect(SECOND))}"
     devices = json.loads(fwupdmgr("get-devices", "--json", code=0).out)["Devices"]
     (device,) = (each for each in devices if each.get("Serial") == SECOND or SECOND in json.dumps(each))
     installed = fwupdmgr("local-install", image("2.0"), device["DeviceId"], "--no-reboot-check", code=0)
     assert inside(SECOND)["slots"] == ["1.0", "2.0"]
-    done = fwupdmgr("activate", device["DeviceId"], code=0)
+    with _measuring(), _looks_out_of_the_unit(node):
+        done = fwupdmgr("activate", device["DeviceId"], code=0)
     assert inside(SECOND)["current_version"] == "2.0"
     assert os.path.exists(SOCKET)
-    return installed.text + done.text
+    (row,) = livefw("history", key(SECOND), "--limit", "1")["history"]
+    stop = row["outcome"]["cost"]["device"]
+    assert (stop["device"], stop["declared_ns"], stop["failed"]) == (node, 5 * 10**9, 0), stop
+    assert stop["longest_ns"] > 0, stop
+    return f"{installed.text}{done.text}{stop}"
+
+
+@contextmanager
+def _measuring() -> Iterator[None]:
+    """For one activation: where a CPU is emulated, measuring is dear."""
+    before = SETTINGS.read_text(encoding="ascii")
+    SETTINGS.write_text(before.replace("enabled = false", "cpus = 1"), encoding="ascii")
+    try:
+        yield
+    finally:
+        SETTINGS.write_text(before, encoding="ascii")
+
+
+@contextmanager
+def _looks_out_of_the_unit(node: str) -> Iterator[None]:
+    """An administrator's check, which runs in the unit, blocks unless a namespace can be read there, and only read."""
+    file = Path("/etc/livefw/checks.d/devices")
+    file.parent.mkdir()
+    generic = node.replace("nvme", "ng")
+    assert os.path.exists(generic)
+    file.write_text(DEVICES.format(node=node, generic=generic), encoding="ascii")
+    file.chmod(0o755)
+    try:
+        yield
+    finally:
+        file.unlink()
 
 
 @check
@@ -102,19 +144,20 @@ def mirror_is_updated_under_load() -> object:
     until(lambda: sync.read_text(encoding="ascii").strip() == "idle", "the first synchronization")
     try:
         with load(ARRAY):
+            version = next_version()
             for serial in (FIRST, SECOND):
-                stage(serial, "3.0")
+                stage(serial, version)
             results = activate()
         assert [(each["outcome"], each["component"]) for each in results] == [
             ("activated", key(serial)) for serial in (FIRST, SECOND)
         ], results
-        assert [inside(serial)["current_version"] for serial in (FIRST, SECOND)] == ["3.0", "3.0"]
+        assert [inside(serial)["current_version"] for serial in (FIRST, SECOND)] == [version, version]
         assert Path("/sys/block/md0/md/degraded").read_text(encoding="ascii").strip() == "0"
         no_io_error(since)
         told = run("cat", "/proc/mdstat").out
         # A mirror without its other half carries nothing.
         run("mdadm", ARRAY, "--fail", nodes[1], code=0)
-        stage(FIRST, "3.1")
+        stage(FIRST, next_version())
         (refused,) = activate(FIRST, code=4)
         assert (refused["outcome"], refused["code"]) == ("refused", "in-use"), refused
         return told
