@@ -76,6 +76,19 @@ def test_longest_read_before_and_during_is_noted(
     assert [end - start for start, end in found["gaps"]] == [12 * MS, 870 * MS]  # type: ignore[attr-defined]
 
 
+def test_longest_reads_are_kept_where_more_are_long(
+    memory: mmap.mmap, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    before = [(12 + index % 2) * MS for index in range(2 * reader.READS)]
+    clock = noted(memory, monkeypatch, tmp_path, [*before, 870 * MS, 11 * MS], mark_after=len(before))
+    found = reader.result(memory, clock.now)
+    assert found is not None
+    gaps: list[tuple[int, int]] = found["gaps"]  # type: ignore[assignment]
+    assert gaps == sorted(gaps)
+    took = [end - start for start, end in gaps]
+    assert (len(took), took[-1], set(took[:-1])) == (reader.READS, 870 * MS, {13 * MS})
+
+
 def test_read_that_has_not_returned_counts_with_the_time_so_far(memory: mmap.mmap) -> None:
     memory[0] = reader.MARKED
     reader.SLOT.pack_into(memory, reader.OFFSET, 1, START, MS, 2 * MS, 0, 0)

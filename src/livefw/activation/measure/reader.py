@@ -24,7 +24,7 @@ number of reads that failed; number of reads stored."""
 READ = struct.Struct("=qq")
 """A long read: begin and end in ns of the monotonic clock."""
 READS = 256
-"""Long reads stored at most; later ones count only for the longest."""
+"""Long reads stored at most: the longest. On a busy machine so many come before the activation."""
 BLOCK = 4096
 """A multiple of the logical block size of every drive."""
 NOTE_NS = 10_000_000
@@ -40,10 +40,11 @@ def worker(memory: mmap.mmap, path: str, period_ns: int, parent: int) -> None:
     """Read, note, sleep, until told to stop."""
     device = os.open(path, os.O_RDONLY | os.O_DIRECT | os.O_CLOEXEC)
     block = mmap.mmap(-1, BLOCK)  # page-aligned, as O_DIRECT requires
-    longest, failed, count = [0, 0], 0, 0
+    longest, failed = [0, 0], 0
+    stored: list[int] = []  # how long each took, by its place
     while memory[0] != STOPPED and os.getppid() == parent:
         begin = time.monotonic_ns()
-        SLOT.pack_into(memory, OFFSET, 1, begin, *longest, failed, count)
+        SLOT.pack_into(memory, OFFSET, 1, begin, *longest, failed, len(stored))
         try:
             os.preadv(device, [block], 0)
         except OSError:
@@ -51,11 +52,22 @@ def worker(memory: mmap.mmap, path: str, period_ns: int, parent: int) -> None:
         end = time.monotonic_ns()
         marked = memory[0] == MARKED  # read now: a read that began before the mark and ended after it counts
         longest[marked] = max(longest[marked], end - begin)
-        if end - begin >= NOTE_NS and count < READS:
-            READ.pack_into(memory, OFFSET + SLOT.size + count * READ.size, begin, end)
-            count += 1
-        SLOT.pack_into(memory, OFFSET, 1, 0, *longest, failed, count)
+        if end - begin >= NOTE_NS and (place := placed(stored, end - begin)) is not None:
+            READ.pack_into(memory, OFFSET + SLOT.size + place * READ.size, begin, end)
+        SLOT.pack_into(memory, OFFSET, 1, 0, *longest, failed, len(stored))
         time.sleep(period_ns / 1e9)
+
+
+def placed(stored: list[int], length: int) -> int | None:
+    """Where to store a read: instead of the shortest if there is no place left; None if that one is longer."""
+    if len(stored) < READS:
+        stored.append(length)
+        return len(stored) - 1
+    place = min(range(READS), key=stored.__getitem__)
+    if length <= stored[place]:
+        return None
+    stored[place] = length
+    return place
 
 
 def result(memory: mmap.mmap, now: int) -> dict[str, object] | None:
@@ -65,7 +77,7 @@ def result(memory: mmap.mmap, now: int) -> dict[str, object] | None:
     if begin and now - begin >= NOTE_NS:
         reads.append((begin, now))
     longest = max(longest, now - begin if begin else 0)
-    return {"baseline_ns": before, "longest_ns": longest, "failed": failed, "gaps": reads} if opened else None
+    return {"baseline_ns": before, "longest_ns": longest, "failed": failed, "gaps": sorted(reads)} if opened else None
 
 
 def main(words: list[str]) -> int:
