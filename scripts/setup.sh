@@ -27,10 +27,18 @@ install() {
         >/dev/null || { say "apt-get could not install $*"; return 1; }
 }
 
-# pinned SET: what requirements/SET.txt names, each file by its SHA-256. A machine for which there is no wheel of one builds
-# that from its source, with what builds it pinned too.
+# pinned SET: what requirements/SET.txt names, each file by its SHA-256. By uv where an earlier set-up has left it in the cache.
+# A machine for which there is no wheel of one builds that from its source, with what builds it pinned too.
 pinned() {
-    "$venv/bin/pip" install -qq --require-hashes --only-binary=:all: -r "requirements/$1.txt" 2>/dev/null || from_source "$1"
+    { [ -x "$cache/uv/bin/uv" ] && by_uv "$venv" "$1"; } ||
+        "$venv/bin/pip" install -qq --require-hashes --only-binary=:all: -r "requirements/$1.txt" 2>/dev/null || from_source "$1"
+}
+# by_uv DIRECTORY SET: the same into any environment, in less than half of the time of pip. It does not read pip's settings, so
+# pip follows where it finds nothing. Compiled like pip's: tests start programs from there that keep nothing compiled, a
+# hundred times.
+by_uv() {
+    "$cache/uv/bin/uv" pip install -q --compile-bytecode --python "$1/bin/python" --require-hashes --only-binary=:all: \
+        -r "requirements/$2.txt" 2>/dev/null
 }
 from_source() {
     [ -e "$venv/source.stamp" ] ||
@@ -286,16 +294,12 @@ environments() {
     environments_of_ansible_test "$cache/ansible-test"
 }
 
-# environment DIRECTORY PYTHON SET: with what requirements/SET.txt names. By uv, which takes a tenth of the time of pip; it does
-# not read pip's settings, so pip follows where it finds nothing. Compiled like pip's: tests start programs from there that
-# keep nothing compiled, a hundred times.
+# environment DIRECTORY PYTHON SET: with what requirements/SET.txt names.
 environment() {
     "$2" -m venv --without-pip --clear "$1" || return
     [ -x "$cache/uv/bin/uv" ] ||
         "$venv/bin/pip" install -qq --require-hashes --only-binary=:all: --target "$cache/uv" -r requirements/lock.txt
-    "$cache/uv/bin/uv" pip install -q --compile-bytecode --python "$1/bin/python" --require-hashes --only-binary=:all: \
-        -r "requirements/$3.txt" 2>/dev/null ||
-        "$venv/bin/pip" --python "$1" install -qq --require-hashes --only-binary=:all: -r "requirements/$3.txt"
+    by_uv "$1" "$3" || "$venv/bin/pip" --python "$1" install -qq --require-hashes --only-binary=:all: -r "requirements/$3.txt"
 }
 
 # Validators and clients of Redfish, and the older ansible-core. Of two packages a few files are enough: the modules of

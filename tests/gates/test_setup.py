@@ -53,18 +53,45 @@ echo "$*" >>"$HOME/pip"
 """
 
 
+def without_environment(folder: Path, **others: str) -> None:
+    """A machine on which the virtual environment has to be made; ``others`` are further programs, by their paths."""
+    for path, script in {
+        "bin/python3": PYTHON,
+        "made/bin/pip": PIP,
+        "made/bin/python": "#!/bin/sh\nexit 1\n",
+        **others,
+    }.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(script, encoding="ascii")
+        (folder / path).chmod(0o755)
+
+
+def asked_of(program: Path) -> list[str]:
+    """The words after the last path of each command, in its order."""
+    return [line.rpartition("/")[2] for line in program.read_text(encoding="ascii").splitlines()]
+
+
 def test_virtual_environment_is_made_where_there_is_none(tmp_path: Path) -> None:
     """What pip fetches for tests is then there, whatever was set up first."""
-    (tmp_path / "made/bin").mkdir(parents=True)
-    for path, script in {"python3": PYTHON, "made/bin/pip": PIP, "made/bin/python": "#!/bin/sh\nexit 1\n"}.items():
-        (tmp_path / path).write_text(script, encoding="ascii")
-        (tmp_path / path).chmod(0o755)
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "python3").rename(tmp_path / "bin/python3")
+    without_environment(tmp_path)
     _, said = set_up(tmp_path)
     assert (tmp_path / "venv/run.stamp").exists()
     assert (tmp_path / "pip").read_text(encoding="ascii").splitlines()[0].endswith("-r requirements/run.txt")
     assert "pip: not found" not in said
+
+
+UV = """#!/bin/sh
+echo "$*" >>"$HOME/uv"
+case "$*" in *requirements/build.txt) exit 1 ;; esac
+"""
+
+
+def test_uv_of_an_earlier_set_up_fills_it_and_pip_what_uv_does_not_find(tmp_path: Path) -> None:
+    without_environment(tmp_path, **{"cache/uv/bin/uv": UV})
+    set_up(tmp_path)
+    assert asked_of(tmp_path / "uv")[:3] == ["run.txt", "build.txt", "crypto.txt"]
+    assert all("--require-hashes --only-binary=:all:" in each for each in (tmp_path / "uv").read_text().splitlines())
+    assert asked_of(tmp_path / "pip")[0] == "build.txt"
 
 
 def test_all_packages_are_installed_at_once(tmp_path: Path) -> None:
