@@ -29,29 +29,32 @@ _EVENT = "events/osnoise/sample_threshold"
 _MARKED = re.compile(rf" (?P<time>\d+\.\d+): tracing_mark_write: {_MARK}")
 
 
+_BUFFER_KB = 1024
+"""Of each CPU: about twelve seconds of `TIMERLAT`, or 20,000 stops. A busy machine has hundreds of these in a second,
+and 128 KiB lost the begin of an activation that took seconds.
+"""
+
+
 class Tracer(NamedTuple):
-    """A tracer: buffer of each CPU in KiB, files to set first, and the function that reads a line."""
+    """A tracer: files to set first, and the expression that reads a line."""
 
     name: str
-    buffer_kb: int
     setup: tuple[tuple[str, str], ...]
     line: re.Pattern[str]
 
 
 OSNOISE = Tracer(
     "osnoise",
-    128,
     ((f"{_EVENT}/filter", f"duration >= {NOTE_NS}"), (f"{_EVENT}/enable", "1")),
     re.compile(r"\[(?P<cpu>\d+)\] .* sample_threshold: start (?P<start>\d+\.\d+) duration (?P<ns>\d+) ns"),
 )
 """Traces each stop as soon as it is over; its own summary would come a second later."""
 TIMERLAT = Tracer(
     "timerlat",
-    1024,
     (),
     re.compile(r"\[(?P<cpu>\d+)\] .* (?P<end>\d+\.\d+): #\d+ +context thread timer_latency +(?P<ns>\d+) ns"),
 )
-"""Traces each turn of a real-time thread, and how late it was: at one a millisecond 1 MiB holds twelve seconds."""
+"""Traces each turn of a real-time thread, and how late it was."""
 TRACERS = (OSNOISE, TIMERLAT)
 """In order of preference. While another program uses the second, the kernel refuses the first with EBUSY."""
 _TURN_US = 1000
@@ -88,7 +91,7 @@ class Instance:
 
     def begin(self, tracer: Tracer) -> None:
         """Start the tracer. OSError, for instance EBUSY if another program uses another tracer of this family."""
-        self._write("buffer_size_kb", str(tracer.buffer_kb))
+        self._write("buffer_size_kb", str(_BUFFER_KB))
         for name, text in tracer.setup:
             self._write(name, text)
         self._write("current_tracer", tracer.name)
