@@ -3,7 +3,6 @@
 and makes the checks of newest_checks.py."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -20,16 +19,17 @@ pytestmark = pytest.mark.timeout(PATIENCE_S)
 __all__ = ["package", "packages"]
 
 
+def newest_payload(package: Path) -> dict[str, Path]:
+    """What the machine runs."""
+    tests = Path(__file__).parents[1]
+    names = ("tdx/upload_steps.py", "nvme/newest_checks.py")
+    return payload(package) | {f"tests/{name}": tests / name for name in names}
+
+
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory, package: Path) -> Told:
     """The story of one machine."""
-
-    def files() -> Mapping[str, Path]:
-        tests = Path(__file__).parents[1]
-        names = ("tdx/upload_steps.py", "nvme/newest_checks.py")
-        return payload(package) | {f"tests/{name}": tests / name for name in names}
-
-    return story(tmp_path_factory, "newest", "tests.nvme.newest_checks", files, kernel=newest)
+    return story(tmp_path_factory, "newest", "tests.nvme.newest_checks", lambda: newest_payload(package), kernel=newest)
 
 
 @pytest.mark.parametrize("name", newest_checks.CHECKS)
