@@ -82,6 +82,7 @@ class Livefw:
     def play(self, module, answers, **options):
         """Run a module; what it returns, whether it failed or not."""
         self._answers = {verb: (code, out, "") for verb, (code, out) in answers.items()}
+        options.setdefault("_ansible_remote_tmp", str(self._folder))  # in which each module makes a folder of its own
         if module == "livefw_policy":
             options.setdefault("settings", str(self._folder))
         found = importlib.import_module(f"ansible_collections.livefw.fleet.plugins.modules.{module}")
