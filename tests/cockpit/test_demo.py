@@ -19,6 +19,7 @@ from livefw.cli.demo import site
 from livefw.cli.demo.site import Cockpit
 from livefw.errors import ExitCode, NotInstalled
 
+from ..conftest import below
 from ..daemon.conftest import need
 from .browser import Visit
 from .test_activation import begin, row
@@ -97,6 +98,9 @@ def test_it_shows_the_machine_to_who_has_the_address_and_ends_with_everything(
     assert picture.evaluate("e => e.getScreenCTM().a") > 0.9  # its texts are as large as they are meant to be
     page.get_by_role("link", name="Overview").click()
     expect(row(page)).to_contain_text("1.1")
+    running = {Path(f"/proc/{each}/comm").read_text(encoding="ascii").strip() for each in below(process.pid)}
+    assert "cockpit-bridge" in running
+    assert not running & {"ssh-agent", "dbus-daemon"}  # killed with the rest, they would leave sockets in /tmp
     visit.context.close()
     process.send_signal(signal.SIGINT)
     assert process.wait(120) == ExitCode.DONE

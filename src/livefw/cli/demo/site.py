@@ -29,6 +29,9 @@ _PARTS = ("base1", "branding", "shell", "static")
 """What there is of Cockpit's own: no page, so that nobody takes this machine's for the model's."""
 _CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(livefw.__file__)))
 _PAGES = (f"{_CHECKOUT}/build/cockpit", "/usr/share/cockpit/livefw", "/usr/local/share/cockpit/livefw")
+_NO_HELPERS = {"SSH_AUTH_SOCK": "/nowhere", "DBUS_SESSION_BUS_ADDRESS": "unix:path=/nowhere"}
+"""The page needs neither an agent nor a bus of the session. Where none is named, cockpit-bridge starts both, and these,
+killed with all else here, would leave their sockets in /tmp."""
 _PATIENCE_S = 60.0
 """For the first answer of cockpit-ws, which takes some hundredths of a second on a machine with nothing else to do."""
 
@@ -115,6 +118,7 @@ def cockpit(
         "XDG_CONFIG_DIRS": f"{folder}/config",
         "XDG_DATA_DIRS": f"{folder}/share",
         "XDG_RUNTIME_DIR": f"{folder}/run",
+        **_NO_HELPERS,
     }
     log = f"{folder}/log"
     with served(listener, [*within, server, "--no-tls"], environment, log):
