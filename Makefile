@@ -53,8 +53,10 @@ help:
 demo: $(VENV)/run.stamp
 	@$(BIN)/livefw demo $(ARGS)
 
+# One process more than CPUs: a third of the time of a test it waits, for a disk, a program or a virtual machine.
+test: PROCESSES = $(if $(filter auto,$(JOBS)),$(shell echo $$(($$(nproc) + 1))),$(JOBS))
 test: $(VENV)/test.stamp $(VENV)/docs.stamp packages
-	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal $(ARGS)
 
 coverage: $(VENV)/test.stamp $(VENV)/docs.stamp packages
 	@$(BIN)/python -m tests.coverage $(JOBS) $(ARGS)
